@@ -1,0 +1,121 @@
+"""The file container of models and programs: a JSON header, integer arrays, a SHA-256.
+
+Layout, all little-endian: magic ``IRNN``, uint32 schema version, uint64 header length, header (UTF-8
+JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's ``arrays``
+gives dtype, shape and offset of each array. Equal content gives equal bytes.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.errors import InputError
+
+MAGIC = b"IRNN"
+SCHEMA_VERSION = 1
+DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
+_PREFIX = len(MAGIC) + 4 + 8
+_DIGEST = 32
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def pack(kind: str, header: Mapping[str, Any], arrays: Arrays) -> bytes:
+    """The container's bytes. Raises TypeError for a float anywhere: a file holds integers only."""
+    _refuse_floats(header, "header")
+    index, blob = {}, b""
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        if array.dtype.name not in DTYPES:
+            raise TypeError(f"{name}: {array.dtype} is not an integer type of the container")
+        index[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": len(blob)}
+        blob += array.astype(array.dtype.newbyteorder("<")).tobytes()
+    text = json.dumps(
+        {**header, "kind": kind, "arrays": index}, sort_keys=True, separators=(",", ":")
+    ).encode()
+    body = MAGIC + SCHEMA_VERSION.to_bytes(4, "little") + len(text).to_bytes(8, "little")
+    body += text + blob
+    return body + hashlib.sha256(body).digest()
+
+
+def unpack(
+    data: bytes, kind: str, source: str
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Header and arrays of a container of this kind. Raises InputError naming source and field."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise InputError(f"{source}: not an irnn file (no IRNN magic); write it with `irnn`")
+    if len(data) < _PREFIX + _DIGEST:
+        raise InputError(f"{source}: truncated at {len(data)} bytes; write it again")
+    version = int.from_bytes(data[4:8], "little")
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{source}: schema version {version}, this release reads {SCHEMA_VERSION}; "
+            "write it again with this release"
+        )
+    if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
+        raise InputError(f"{source}: SHA-256 differs: truncated or altered; write it again")
+    length = int.from_bytes(data[8:_PREFIX], "little")
+    try:
+        header = json.loads(data[_PREFIX : _PREFIX + length])
+        arrays = _read_arrays(header.pop("arrays"), data[_PREFIX + length : -_DIGEST])
+        found = header.pop("kind")
+    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise InputError(f"{source}: malformed header ({error}); write it again") from error
+    if found != kind:
+        raise InputError(f"{source}: holds a {found}, a {kind} was expected")
+    return header, arrays
+
+
+def _read_arrays(index: Mapping[str, Any], blob: bytes) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    for name, entry in index.items():
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"array {name}: dtype {entry['dtype']}")
+        dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+        shape = tuple(int(n) for n in entry["shape"])
+        if any(n < 0 for n in shape) or entry["offset"] < 0:
+            raise ValueError(f"array {name}: negative size or offset")
+        count = int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(blob, dtype, count, entry["offset"]).reshape(shape)
+        arrays[name] = array.astype(entry["dtype"])
+    return arrays
+
+
+def _refuse_floats(value: Any, where: str) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"{where}: a float ({value}) in an integer-only file")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _refuse_floats(item, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            _refuse_floats(item, f"{where}[{i}]")
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Write to a temporary file in the same folder, then rename: never a half-written file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """The file's bytes, or an InputError that says what was expected there."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the {what}: {error.strerror}") from error

@@ -1,0 +1,115 @@
+"""Fixed-point primitives: the one definition of rounding, rescaling and saturation.
+
+Rounding is half away from zero everywhere (the paper's Eq. 11 works on magnitudes).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Int64 = NDArray[np.int64]
+
+MAX_SHIFT = 62
+MAX_MULTIPLIER_WIDTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPoint:
+    """The positive real number ``mantissa * 2**-shift`` (Eq. 7-9).
+
+    The mantissa is normalised to the design's multiplier width at export; here any positive
+    mantissa of at most 32 bits is in domain. Raises ValueError outside of it.
+    """
+
+    mantissa: int
+    shift: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mantissa < 1 << MAX_MULTIPLIER_WIDTH:
+            raise ValueError(f"mantissa {self.mantissa} is not in 1..2^{MAX_MULTIPLIER_WIDTH}-1")
+        if not 0 <= self.shift <= MAX_SHIFT:
+            raise ValueError(f"shift {self.shift} is not in 0..{MAX_SHIFT}")
+
+
+@dataclass(slots=True)
+class ClampCount:
+    """How many values a saturation changed, and how many it saw."""
+
+    clamped: int = 0
+    seen: int = field(default=0)
+
+    def add(self, before: Int64, after: Int64) -> None:
+        self.clamped += int(np.count_nonzero(before != after))
+        self.seen += before.size
+
+
+def integers(x: ArrayLike, name: str = "operand") -> Int64:
+    """x as int64. Raises TypeError for anything but an integer array: a float never enters."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got {array.dtype}")
+    if array.dtype == np.uint64:
+        raise TypeError(f"{name}: uint64 does not fit the int64 arithmetic")
+    return array.astype(np.int64, copy=False)
+
+
+def round_shift(p: ArrayLike, shift: int) -> Int64:
+    """round(p / 2**shift), half away from zero (Eq. 11). Domain: |p| < 2**62, 0 <= shift <= 62."""
+    p = integers(p)
+    if not 0 <= shift <= MAX_SHIFT:
+        raise ValueError(f"shift {shift} is not in 0..{MAX_SHIFT}")
+    if shift == 0:
+        return p
+    magnitude = np.abs(p)
+    rounded = (magnitude >> shift) + ((magnitude >> (shift - 1)) & 1)
+    return np.where(p < 0, -rounded, rounded)
+
+
+def rescale(a: ArrayLike, multiplier: FixedPoint) -> Int64:
+    """round(a * multiplier), half away from zero (Eq. 10). Domain: |a * mantissa| < 2**62."""
+    return round_shift(integers(a) * multiplier.mantissa, multiplier.shift)
+
+
+def saturate(value: ArrayLike, bits: int, clamps: ClampCount | None = None) -> Int64:
+    """value clamped to 0..2**bits-1; what was clamped is counted in clamps."""
+    value = integers(value)
+    clamped = np.clip(value, 0, (1 << bits) - 1)
+    if clamps is not None:
+        clamps.add(value, clamped)
+    return clamped
+
+
+def requantize(
+    a: ArrayLike,
+    multiplier: FixedPoint,
+    zero_point: int,
+    bits: int,
+    clamps: ClampCount | None = None,
+) -> Int64:
+    """saturate(rescale(a, multiplier) + zero_point): an accumulator to a `bits`-wide code."""
+    return saturate(rescale(a, multiplier) + zero_point, bits, clamps)
+
+
+def divide_round(n: ArrayLike, shift: int, d: ArrayLike) -> Int64:
+    """round(n / (2**shift * d)), half away from zero, one rounding. Domain: d >= 1.
+
+    Shift first, then divide the short number: exact, because floors nest.
+    """
+    n, d = integers(n, "numerator"), integers(d, "divisor")
+    if np.any(d < 1):
+        raise ValueError("divisor must be at least 1")
+    quotient = ((np.abs(n) + ((d << shift) >> 1)) >> shift) // d
+    return np.where(n < 0, -quotient, quotient)
+
+
+def check_bits(bits: int, name: str) -> None:
+    """Raise ValueError unless bits is 8 or 16, the operand widths of the arithmetic."""
+    if bits not in (8, 16):
+        raise ValueError(f"{name}: {bits} bits; operands have 8 or 16")
+
+
+def check_zero_point(zero_point: int, bits: int, name: str) -> None:
+    """Raise ValueError unless zero_point is a code of its tensor."""
+    if not 0 <= zero_point < 1 << bits:
+        raise ValueError(f"{name}: zero point {zero_point} is not in 0..{(1 << bits) - 1}")

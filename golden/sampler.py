@@ -1,0 +1,68 @@
+"""Draw a symbol from integer logits with integers alone: what the host does after each step."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from golden.fixed import FixedPoint, Int64, integers, rescale
+
+FRACTION_BITS = 8
+# round(2^15 * 2^(-i/256)): powers of two at the sampler's resolution, by integer square roots of
+# exact powers, so that no float decides a bit.
+WEIGHT_BITS = 15
+
+
+def _exp2_table() -> tuple[int, ...]:
+    """round(2^15 * 2^(-i/256)) for i in 0..255, exactly: the integer n nearest in n^256."""
+    entries = []
+    for i in range(1 << FRACTION_BITS):
+        target, n = 1 << (WEIGHT_BITS * 256 - i), 1 << WEIGHT_BITS
+        low, high = n >> 1, n
+        while low < high:  # smallest n with (2n + 1)^256 > 2^256 * target
+            middle = (low + high) // 2
+            if (2 * middle + 1) ** 256 > target << 256:
+                high = middle
+            else:
+                low = middle + 1
+        entries.append(low)
+    return tuple(entries)
+
+
+EXP2 = np.asarray(_exp2_table(), np.int64)
+
+
+@dataclass
+class Sampler:
+    """Softmax sampling of 32-bit logits, seeded and the same on every machine.
+
+    scale: log2(e) times the real value of one logit unit over the temperature, as fixed point.
+    """
+
+    scale: FixedPoint
+    seed: int = 1
+    _state: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._state = (self.seed * 0x9E3779B97F4A7C15 + 1) & ((1 << 64) - 1)
+
+    def weights(self, logits: ArrayLike) -> Int64:
+        """Integers proportional to exp(logit): 2^15 for the largest."""
+        below = int(np.max(integers(logits))) - integers(logits)
+        exponent = rescale(below, FixedPoint(self.scale.mantissa, self.scale.shift))
+        fraction = EXP2[exponent & ((1 << FRACTION_BITS) - 1)]
+        return fraction >> np.minimum(exponent >> FRACTION_BITS, 62)
+
+    def draw(self, logits: ArrayLike) -> int:
+        """The index of one symbol, drawn with probability weight / sum of weights."""
+        cumulative = np.cumsum(self.weights(logits))
+        return int(np.searchsorted(cumulative, self._next() % int(cumulative[-1]), side="right"))
+
+    def _next(self) -> int:
+        """xorshift64*: 32 pseudo-random bits."""
+        x = self._state
+        x ^= x >> 12
+        x = (x ^ (x << 25)) & ((1 << 64) - 1)
+        x ^= x >> 27
+        self._state = x
+        return ((x * 0x2545F4914F6CDD1D) & ((1 << 64) - 1)) >> 32

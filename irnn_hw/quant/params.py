@@ -1,0 +1,86 @@
+"""Quantization parameters: floats to codes and back (Eq. 1-3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from golden.errors import InputError
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+def round_half_away(x: ArrayLike) -> Int64:
+    """sign(x) * floor(|x| + 1/2), any shape: the rounding of every conversion to integers."""
+    x = np.asarray(x, np.float64)
+    rounded: Int64 = (np.sign(x) * np.floor(np.abs(x) + 0.5)).astype(np.int64)
+    return rounded
+
+
+@dataclass(frozen=True, slots=True)
+class QuantParams:
+    """The real number of a code is ``scale * (q - zero_point)`` (Eq. 2).
+
+    Unsigned codes 0..2^bits - 1, or, for weights, signed symmetric ones -(2^(bits-1) - 1)..
+    2^(bits-1) - 1 with zero point 0. The scale exists before export only.
+    """
+
+    scale: float
+    zero_point: int
+    bits: int = 8
+    signed: bool = False
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.bits <= 32:
+            raise InputError(f"bits: {self.bits} is not in 2..32")
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"scale: {self.scale} is not a positive number")
+        if not self.low <= self.zero_point <= self.high or (self.signed and self.zero_point):
+            raise InputError(f"zero point: {self.zero_point} is not in {self.low}..{self.high}")
+
+    @property
+    def low(self) -> int:
+        """The smallest code."""
+        return -self.high if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest code."""
+        return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
+
+    @classmethod
+    def from_range(cls, lo: float, hi: float, bits: int = 8) -> "QuantParams":
+        """Unsigned parameters of [lo, hi], widened so that it holds 0 (Eq. 3).
+
+        Raises InputError for a range that is empty, infinite or NaN.
+        """
+        if not (np.isfinite(lo) and np.isfinite(hi)):
+            raise InputError(f"range: [{lo}, {hi}] is not finite; train longer or clip the values")
+        if lo > hi or lo == hi == 0:
+            raise InputError(f"range: [{lo}, {hi}] is empty; gather ranges on real data first")
+        lo, hi = min(float(lo), 0.0), max(float(hi), 0.0)
+        scale = (hi - lo) / ((1 << bits) - 1)
+        if not (np.isfinite(scale) and scale > 0):
+            raise InputError(f"range: [{lo}, {hi}] has no representable scale at {bits} bits")
+        return cls(scale, int(round_half_away(-lo / scale)), bits)
+
+    @classmethod
+    def symmetric(cls, max_abs: float, bits: int = 8) -> "QuantParams":
+        """Signed parameters of [-max_abs, max_abs]; the most negative code is never used."""
+        if not (np.isfinite(max_abs) and max_abs > 0):
+            raise InputError(f"range: largest magnitude {max_abs} is not a positive number")
+        return cls(float(max_abs) / ((1 << (bits - 1)) - 1), 0, bits, signed=True)
+
+    def quantize(self, x: ArrayLike) -> Int64:
+        """Codes of x, any shape: ``clamp(round(x / scale) + zero_point)``, half away from zero."""
+        x = np.asarray(x, np.float64)
+        if np.isnan(x).any():
+            raise InputError("values: NaN has no code")
+        # Clamping first keeps the conversion to int64 in its domain, and changes no result.
+        steps = np.clip(x / self.scale, self.low - self.high - 1, 2 * self.high + 1)
+        return np.clip(round_half_away(steps) + self.zero_point, self.low, self.high)
+
+    def dequantize(self, q: ArrayLike) -> Float64:
+        """Real numbers of the codes q, any shape (Eq. 2)."""
+        return self.scale * (np.asarray(q, np.float64) - self.zero_point)

@@ -1,7 +1,7 @@
 """The file container of models and programs: a JSON header, integer arrays, a SHA-256.
 
-Layout, all little-endian: magic ``IRNN``, uint32 schema version, uint64 header length, header (UTF-8
-JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's ``arrays``
+Layout, all little-endian: magic ``IRNN``, uint32 schema version, uint64 header length, header
+(UTF-8 JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's ``arrays``
 gives dtype, shape and offset of each array. Equal content gives equal bytes.
 """
 
@@ -45,9 +45,7 @@ def pack(kind: str, header: Mapping[str, Any], arrays: Arrays) -> bytes:
     return body + hashlib.sha256(body).digest()
 
 
-def unpack(
-    data: bytes, kind: str, source: str
-) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def unpack(data: bytes, kind: str, source: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Header and arrays of a container of this kind. Raises InputError naming source and field."""
     if data[: len(MAGIC)] != MAGIC:
         raise InputError(f"{source}: not an irnn file (no IRNN magic); write it with `irnn`")

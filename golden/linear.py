@@ -38,7 +38,7 @@ def accumulator_bounds(
 class MatVecSpec:
     """Constants of ``acc_r = bias_r + sum_k (q_x[k] - Z_x)(q_w[r, k] - Z_w)``, requantized.
 
-    weights: int8 (rows, columns), -127..127, symmetric (Z_w = 0) unless w_zero_point says otherwise.
+    weights: int8 (rows, columns), -127..127, symmetric unless w_zero_point is given.
     bias: int32 (rows,), in units of S_x S_w.
     multiplier None: the 32-bit accumulators are the output (the last layer, appendix A.1).
     Raises ValueError when a row's worst case does not fit the 32-bit accumulator.

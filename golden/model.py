@@ -301,6 +301,6 @@ def _shape_problem(op: Operation, tensors: Mapping[str, Tensor]) -> str | None:
             return None if (out.bits == 32) == (op.multiplier is None) else "output bits"
         case Slice():
             same = (out.bits, out.zero_point) == (inputs[0].bits, inputs[0].zero_point)
-            fits = 0 <= op.start and op.start + out.length <= inputs[0].length
+            fits = op.start >= 0 and op.start + out.length <= inputs[0].length
             return None if same and fits else "slice outside its input, or of other parameters"
     return None if all(t.length == out.length for t in inputs) else "operand lengths differ"

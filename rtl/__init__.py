@@ -1,0 +1,1 @@
+"""Amaranth components and Verilog emission, built from the spec objects that golden evaluates."""

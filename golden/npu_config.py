@@ -1,0 +1,122 @@
+"""The sizes that fix an NPU, its named configurations, and its pipeline latencies in cycles."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+
+from golden.errors import InputError
+
+# Latencies, in cycles. Each is the sum of the stages that the unit's docstring names; the RTL
+# asserts that its own stages add up to these, and co-simulation that they are true.
+MEMORY_READ = 1  # address presented -> data out
+OPERAND_REGISTER = 1  # data out -> registered operand
+ROUNDER = 3  # subtract, shift, round and saturate
+REQUANTIZER = 2 + ROUNDER  # multiply in two stages
+MAC_ARRAY = 3  # multiply, adder tree, accumulate
+VECTOR_LANE = 4 + ROUNDER  # subtract zero points, multiply, scale, sum
+BIAS_ADD = 1
+
+# From the issue of a tile's last beat to the cycle that writes its first row.
+MAC_STREAM_LATENCY = MEMORY_READ + OPERAND_REGISTER + MAC_ARRAY + BIAS_ADD
+MAC_WRITE_LATENCY = MAC_STREAM_LATENCY + REQUANTIZER
+# From the issue of a beat to the cycle that writes its result.
+VECTOR_WRITE_LATENCY = MEMORY_READ + OPERAND_REGISTER + VECTOR_LANE
+
+
+@dataclass(frozen=True, slots=True)
+class NpuConfig:
+    """One generated NPU. Raises InputError naming the field that does not fit.
+
+    rows, columns: output rows computed at once, inputs consumed a cycle (rows * columns MACs).
+    lanes: vector elements a cycle. Memory sizes in the unit that the name says; a weight word is
+    rows * columns bytes. pieces, tables: PWL pieces a table, and tables held at once.
+    """
+
+    name: str
+    rows: int
+    columns: int
+    lanes: int
+    weight_words: int
+    bias_words: int
+    constant_bytes: int
+    activation_bytes: int
+    result_bytes: int
+    program_words: int = 256
+    tables: int = 8
+    pieces: int = 16
+    multiplier_width: int = 16
+    slope_bits: int = 18
+    intercept_bits: int = 26
+    queue_depth: int = 4
+    input_depth: int = 4
+    loop_depth: int = 2
+    token_bits: int = 4
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if name != "name" and (not isinstance(value, int) or value < 1):
+                raise InputError(f"configuration {self.name}: {name} is {value}; at least 1")
+        for name in ("columns", "lanes", "weight_words", "bias_words", "constant_bytes",
+                     "activation_bytes", "result_bytes", "program_words", "tables", "pieces",
+                     "rows"):  # fmt: skip
+            value = getattr(self, name)
+            if value & (value - 1):
+                raise InputError(f"configuration {self.name}: {name} {value} is no power of two")
+        if self.columns % self.lanes:
+            raise InputError(f"configuration {self.name}: lanes {self.lanes} exceed the columns")
+        if self.pieces < 2:
+            raise InputError(f"configuration {self.name}: pieces {self.pieces}; at least 2")
+
+    @property
+    def macs(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word of the activation and result memories."""
+        return self.columns
+
+    @property
+    def constant_word_bytes(self) -> int:
+        """Bytes of a word of the constant memory; the host writes 32 bits at once."""
+        return max(self.lanes, 4)
+
+    @property
+    def output_depth(self) -> int:
+        """Words of the output queue: the tiles in flight between issue and the stream."""
+        return 4 * self.rows
+
+    @property
+    def offset_bits(self) -> int:
+        """Signed width of intercept - slope * knot for 8-bit codes."""
+        return max(self.intercept_bits, self.slope_bits + 8) + 1
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def resized(self, name: str, **sizes: int) -> "NpuConfig":
+        """This configuration with other sizes, under another name."""
+        return replace(self, name=name, **sizes)
+
+
+CONFIGS = {
+    c.name: c
+    for c in (
+        # 4 MACs and one lane: the smallest, for an iCE40UP5K and for quick co-simulation.
+        NpuConfig("tiny", 2, 2, 1, 16384, 1024, 4096, 1024, 1024),
+        # 16 MACs and two lanes: the multipliers of an ECP5-25F.
+        NpuConfig("small", 4, 4, 2, 8192, 2048, 8192, 2048, 2048),
+        # 64 MACs and four lanes: an ECP5-85F; the demo's configuration.
+        NpuConfig("base", 8, 8, 4, 2048, 2048, 8192, 2048, 2048),
+        # 256 MACs and eight lanes: for an ASIC, and simulation.
+        NpuConfig("large", 8, 32, 8, 4096, 4096, 32768, 8192, 8192),
+    )
+}
+
+
+def config_named(name: str) -> NpuConfig:
+    """The configuration of that name. Raises InputError listing the names there are."""
+    if name not in CONFIGS:
+        raise InputError(f"config: no configuration {name}; there are {', '.join(CONFIGS)}")
+    return CONFIGS[name]

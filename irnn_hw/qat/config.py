@@ -1,0 +1,62 @@
+"""Hyper-parameters of the character language model, each with its reason."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from golden.errors import InputError
+
+PHASES = ("float", "ranges", "lut", "pwl")
+# What a resumed run may change: it alters no number.
+FREE_FIELDS = ("checkpoint_every",)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the trained numbers, beside the corpus."""
+
+    embedding: int = 64  # half the state: 96 symbols need little
+    hidden: int = 128  # fits the small NPU's memories, and 2 cores within minutes
+    pieces: int = 16  # the paper's 8-bit LSTM loses nothing from 8 pieces on
+    multiplier_width: int = 16  # the hardware's; 8-bit codes cannot see more
+    batch: int = 64  # streams read in parallel
+    window: int = 64  # time steps of truncated backpropagation
+    float_steps: int = 2000  # about 19 passes over pydoc
+    range_steps: int = 50  # the moving average settles well within
+    lut_steps: int = 200  # two passes: weights get used to codes
+    pwl_steps: int = 300  # three passes: and to 16 pieces
+    float_rate: float = 6e-3  # Adam, decayed along a cosine
+    lut_rate: float = 1e-3  # the weights are trained already
+    pwl_rate: float = 1e-3
+    clip: float = 1.0  # of the gradient's norm, against explosions over long windows
+    range_momentum: float = 0.9  # ten windows of memory
+    seed: int = 1
+    threads: int = 1  # sums depend on it; one is also the fastest where cores are shared
+    checkpoint_every: int = 100  # steps: seconds of work at stake
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value <= 0 and name not in ("seed",):
+                raise InputError(f"{name}: {value} is not positive")
+        if self.range_momentum >= 1:
+            raise InputError(f"range_momentum: {self.range_momentum} is not below 1")
+
+    def steps(self, phase: str) -> int:
+        return {
+            "float": self.float_steps,
+            "ranges": self.range_steps,
+            "lut": self.lut_steps,
+            "pwl": self.pwl_steps,
+        }[phase]
+
+    def rate(self, phase: str) -> float:
+        """The learning rate at the start of a phase that trains."""
+        return {"float": self.float_rate, "lut": self.lut_rate, "pwl": self.pwl_rate}[phase]
+
+    def difference(self, other: dict[str, Any]) -> str:
+        """The fields in which a run of `other` gives other numbers, as text; empty: none."""
+        pairs = ((name, value, other.get(name)) for name, value in asdict(self).items())
+        return ", ".join(
+            f"{name} {theirs} there, {mine} here"
+            for name, mine, theirs in pairs
+            if mine != theirs and name not in FREE_FIELDS
+        )

@@ -49,7 +49,8 @@ class Sampler:
     def weights(self, logits: ArrayLike) -> Int64:
         """Integers proportional to exp(logit): 2^15 for the largest."""
         below = int(np.max(integers(logits))) - integers(logits)
-        exponent = rescale(below, FixedPoint(self.scale.mantissa, self.scale.shift))
+        finer = FixedPoint(self.scale.mantissa, self.scale.shift - FRACTION_BITS)
+        exponent = rescale(below, finer)  # in 2^-FRACTION_BITS of a power of two
         fraction = EXP2[exponent & ((1 << FRACTION_BITS) - 1)]
         return fraction >> np.minimum(exponent >> FRACTION_BITS, 62)
 

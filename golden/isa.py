@@ -146,7 +146,8 @@ class Instruction:
         return cls(opcode, fields)
 
     def __str__(self) -> str:
-        return " ".join([self.opcode.name.lower(), *(f"{k}={v}" for k, v in self.fields.items())])
+        fields = (f"{name}={value}" for name, value in self.fields.items() if value)
+        return " ".join([self.opcode.name.lower(), *fields])
 
 
 assert all(sum(f.width for f in fields) <= WORD_BITS for fields in FORMATS.values())

@@ -14,10 +14,11 @@ ROUNDER = 3  # subtract, shift, round and saturate
 REQUANTIZER = 2 + ROUNDER  # multiply in two stages
 MAC_ARRAY = 3  # multiply, adder tree, accumulate
 VECTOR_LANE = 4 + ROUNDER  # subtract zero points, multiply, scale, sum
+DRAIN_LOAD = 1  # accumulators copied, so that the next tile may start
 BIAS_ADD = 1
 
 # From the issue of a tile's last beat to the cycle that writes its first row.
-MAC_STREAM_LATENCY = MEMORY_READ + OPERAND_REGISTER + MAC_ARRAY + BIAS_ADD
+MAC_STREAM_LATENCY = MEMORY_READ + OPERAND_REGISTER + MAC_ARRAY + DRAIN_LOAD + BIAS_ADD
 MAC_WRITE_LATENCY = MAC_STREAM_LATENCY + REQUANTIZER
 # From the issue of a beat to the cycle that writes its result.
 VECTOR_WRITE_LATENCY = MEMORY_READ + OPERAND_REGISTER + VECTOR_LANE
@@ -47,7 +48,7 @@ class NpuConfig:
     multiplier_width: int = 16
     slope_bits: int = 18
     intercept_bits: int = 26
-    queue_depth: int = 4
+    queue_depth: int = 16
     input_depth: int = 4
     loop_depth: int = 2
     token_bits: int = 4

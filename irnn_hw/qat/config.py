@@ -27,6 +27,7 @@ class TrainConfig:
     float_rate: float = 6e-3  # Adam, decayed along a cosine
     lut_rate: float = 1e-3  # the weights are trained already
     pwl_rate: float = 1e-3
+    weight_decay: float = 0.05  # decoupled (AdamW): the text is short, 20 passes overfit it
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1
@@ -35,8 +36,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value <= 0 and name not in ("seed",):
-                raise InputError(f"{name}: {value} is not positive")
+            if value < 0 or (value == 0 and name not in ("seed", "weight_decay")):
+                raise InputError(f"{name}: {value} is too small; give a positive number")
         if self.range_momentum >= 1:
             raise InputError(f"range_momentum: {self.range_momentum} is not below 1")
 

@@ -49,7 +49,7 @@ class Weights:
 
     @property
     def hidden(self) -> int:
-        return self.w_h.shape[1]
+        return int(self.w_h.shape[1])
 
 
 @dataclass

@@ -97,7 +97,9 @@ class _Run:
         return self.phase_index == len(PHASES)
 
     def _begin_phase(self) -> None:
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.0)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=0.0, weight_decay=self.config.weight_decay
+        )
         self.frozen: Frozen | None = None
         if self.phase in ("lut", "pwl"):
             self.frozen = frozen_of(self.ranges, self.phase, self.config)

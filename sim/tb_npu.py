@@ -1,0 +1,82 @@
+"""cocotb entry for the whole NPU: loads a program, reads a passage, writes on, checks each logit.
+
+Reads job.json, program.irnn and expected.npy in its working directory, writes observed.json and,
+through sim/npu_trace.sv, the trace. sim/npu_check.py puts the ones there and takes the others.
+"""
+
+import json
+import time
+from pathlib import Path
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles
+
+from golden.fixed import FixedPoint
+from golden.program import Program
+from golden.sampler import Sampler
+from sim.npu_driver import NpuDriver
+
+RESET_CYCLES = 4
+
+
+@cocotb.test()
+async def reads_then_writes(dut):
+    """Every logit of the job's steps equals golden's; the first that does not ends the run."""
+    job = json.loads(Path("job.json").read_text())
+    program = Program.load(Path("program.irnn"))
+    expected = np.load("expected.npy", mmap_mode="r")
+    Clock(dut.clk, 2, "step").start()
+    dut.rst.value = 1
+    driver = NpuDriver(dut, program.config)
+    await ClockCycles(dut.clk, RESET_CYCLES)
+    dut.rst.value = 0
+    await driver.load(program.images())
+    if job["stall_seed"] is not None:
+        _stall(driver, job["stall_seed"])
+    start = time.perf_counter()
+    written = await _converse(driver, job, expected)
+    await driver.finished()
+    observed = {
+        "status": await driver.read("STATUS"),
+        "cycles": await driver.read_counter("CYCLES"),
+        "mac_beats": await driver.read_counter("MAC_BEATS"),
+        "seconds": time.perf_counter() - start,
+        "written": written,
+    }
+    Path("observed.json").write_text(json.dumps(observed))
+
+
+async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[int]:
+    """Send the passage; after it, each symbol is drawn from the logits that came back."""
+    passage, writes = job["passage"], job["write"]
+    sampler = Sampler(FixedPoint(*job["scale"]), job["seed"])
+    written: list[int] = []
+    driver.send(passage)
+    await driver.start(len(passage) + writes)
+    for step in range(len(passage) + writes):
+        logits = await driver.receive()
+        wrong = np.flatnonzero(logits != expected[step]) if len(logits) == len(expected[step]) else []
+        assert len(logits) == len(expected[step]), f"step {step}: {len(logits)} logits"
+        assert not len(wrong), f"step {step}: logit {wrong[0]} is {logits[wrong[0]]}"
+        if step >= len(passage) - 1 and len(written) < writes:
+            written.append(sampler.draw(logits))
+            driver.send(written[-1:])
+        Path("progress").write_text(str(step + 1))
+    return written
+
+
+def _stall(driver: NpuDriver, seed: int) -> None:
+    """Idle cycles in the input, back-pressure on the output, slow responses on the bus."""
+    rng = np.random.default_rng(seed)
+    for model in (driver.source, driver.sink):
+        model.set_pause_generator(_coin(np.random.default_rng(rng.integers(1 << 32))))
+
+
+def _coin(rng: np.random.Generator):
+    """Runs of stalled and of free cycles, each of random length."""
+    while True:
+        stalled = bool(rng.integers(2))
+        for _ in range(int(rng.integers(1, 40))):
+            yield stalled

@@ -72,7 +72,7 @@ def build_once(
     folder = cache / f"{name}-{_digest(sources, toplevel, key)}"
     cached = folder.is_dir()
     if not cached:
-        with _lock(folder.with_suffix(".lock")):
+        with _lock(cache / f"{folder.name}.lock"):
             cached = folder.is_dir()
             if not cached:
                 toolchain.ensure()

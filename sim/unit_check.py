@@ -1,0 +1,105 @@
+"""Checks one unit of the registry against golden: natively over every word, and through cocotb."""
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from rtl.emit import verilog_text
+from rtl.units import Unit, unpack
+from sim import native, verilator
+from sim.check import CheckResult
+from sim.streams import Expected, Observed, judge, patterns
+
+TOPLEVEL = "unit"
+# Through cocotb, at most so many words a pattern: the native driver sends them all.
+COCOTB_WORDS = 1000
+
+
+class UnitBench:
+    """One unit with its Verilog and its vectors, to be checked natively and through cocotb."""
+
+    def __init__(self, unit: Unit, seed: int, verilog: str | None = None):
+        """verilog: module `unit`, to be checked in place of what the unit emits."""
+        component = unit.build()
+        emitted = verilog_text(component, TOPLEVEL)
+        vectors = unit.vectors(seed)
+        shape_in, shape_out = component.i.payload.shape(), component.o.payload.shape()
+        self.name = unit.name
+        self.verilog = emitted if verilog is None else verilog
+        self._seed = seed
+        self._expected = Expected(
+            vectors.inputs,
+            vectors.outputs,
+            component.LATENCY,
+            lambda word: unpack(shape_in, word),
+            lambda word: unpack(shape_out, word),
+        )
+
+    def check_native(self, *, cache: Path | None = None) -> CheckResult:
+        """Every word under every traffic pattern. Raises BuildError, and InputError."""
+        start = time.perf_counter()
+        build = native.build_native(self.name, self.verilog, TOPLEVEL, cache=cache)
+        library = native.NativeUnit(build)
+        inputs = native.to_words(self._expected.inputs, library.input_bytes)
+        room = len(self._expected.outputs)
+        observed = {
+            name: native.observed(library.run(inputs, room, traffic.offer, traffic.take))
+            for name, traffic in patterns(self._seed).items()
+        }
+        return self._result(self._expected, observed, "", start)
+
+    def check_cocotb(
+        self, folder: Path, *, waves: bool = False, cache: Path | None = None
+    ) -> CheckResult:
+        """At most COCOTB_WORDS words under every pattern, in `folder`. Raises like check_native."""
+        start = time.perf_counter()
+        sources = {f"{TOPLEVEL}.v": self.verilog}
+        build = verilator.build(self.name, sources, TOPLEVEL, waves=waves, cache=cache)
+        expected = _subset(self._expected)
+        given = {"seed": self._seed, "latency": expected.latency}
+        given |= {"inputs": expected.inputs, "outputs": expected.outputs}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "vectors.json").write_text(json.dumps(given))
+        seen = folder / "observed.json"
+        seen.unlink(missing_ok=True)
+        ran = verilator.run_cocotb(build, "sim.tb_unit", {}, folder)
+        observed = json.loads(seen.read_text()) if seen.is_file() else {}
+        runs = {name: Observed(**fields) for name, fields in observed.items()}
+        return self._result(expected, runs, ran.message, start)
+
+    def _result(
+        self, expected: Expected, observed: dict[str, Observed], failure: str, start: float
+    ) -> CheckResult:
+        verdict = judge(expected, observed)
+        cycles = sum(run.cycles for run in observed.values())
+        seconds = time.perf_counter() - start
+        message = verdict.message or failure
+        return CheckResult(self.name, verdict.words, verdict.differing, cycles, seconds, message)
+
+
+def check_unit(
+    unit: Unit, folder: Path, seed: int, *, waves: bool = False, cache: Path | None = None
+) -> CheckResult:
+    """A unit natively and through cocotb, as one result."""
+    bench = UnitBench(unit, seed)
+    parts = {
+        "native": bench.check_native(cache=cache),
+        "cocotb": bench.check_cocotb(folder, waves=waves, cache=cache),
+    }
+    sums = [
+        sum(getattr(part, field) for part in parts.values())
+        for field in ("words", "differing", "cycles", "seconds")
+    ]
+    silent = [f"{name}: no words compared" for name, part in parts.items() if not part.words]
+    messages = [f"{name}, {part.message}" for name, part in parts.items() if part.message]
+    return CheckResult(unit.name, *sums, "; ".join(messages + silent))
+
+
+def _subset(expected: Expected) -> Expected:
+    """Words spread over all of them, where each input has its own output; else all of them."""
+    inputs, outputs = expected.inputs, expected.outputs
+    if len(inputs) != len(outputs):
+        return expected
+    step = -(-len(inputs) // COCOTB_WORDS)
+    return replace(expected, inputs=inputs[::step], outputs=outputs[::step])

@@ -36,7 +36,7 @@ def real(m):
 
 
 def limits(zero_point):
-    return -float(zero_point), 255.0 - zero_point
+    return functional.Limits.of(torch.tensor(-zero_point), torch.tensor(255 - zero_point))
 
 
 def formula_gradient(value, zero_point):
@@ -50,7 +50,7 @@ def formula_gradient(value, zero_point):
 def test_multiply_every_pair(zero_points, m):
     z_a, z_b, z_c = zero_points
     a, b = centred(A, z_a, grad=True), centred(B, z_b, grad=True)
-    out = functional.multiply(a, b, real(m), *limits(z_c))
+    out = functional.multiply(a, b, real(m), limits(z_c))
     expected = golden_multiply(MultiplySpec((z_a, z_b), m, z_c), A, B)
     assert np.array_equal(out.detach().numpy() + z_c, expected)
     out.sum().backward()
@@ -66,7 +66,7 @@ def test_add_every_pair(zero_points, terms):
     z_a, z_b, z_c = zero_points
     a, b = centred(A, z_a, grad=True), centred(B, z_b, grad=True)
     factors = [torch.tensor(m * 2.0**-shift, dtype=torch.float64) for m in (m_a, m_b)]
-    out = functional.add(a, b, *factors, *limits(z_c))
+    out = functional.add(a, b, *factors, limits(z_c))
     expected = golden_add(AddSpec((z_a, z_b), (m_a, m_b), shift, z_c), A, B)
     assert np.array_equal(out.detach().numpy() + z_c, expected)
     out.sum().backward()
@@ -81,9 +81,9 @@ def test_add_with_constants_of_each_column():
         torch.tensor([s.mantissas[k] * 2.0**-s.shift for s in specs], dtype=torch.float64)
         for k in (0, 1)
     ]
-    ends = [torch.tensor(v, dtype=torch.float64) for v in zip(limits(20), limits(250), strict=True)]
+    ends = functional.Limits.of(torch.tensor([-20, -250]), torch.tensor([235, 5]))
     a, b = (centred(np.stack([x, x], axis=1), z) for x, z in ((A, 7), (B, 9)))
-    out = functional.add(a, b, *factors, *ends).numpy()
+    out = functional.add(a, b, *factors, ends).numpy()
     for column, spec in enumerate(specs):
         expected = golden_add(spec, A, B)
         assert np.array_equal(out[:, column] + spec.out_zero_point, expected)
@@ -117,7 +117,7 @@ def test_matvec_at_its_worst_case(m, columns):
     acc = linear(x, weights)
     exact = (x.detach().numpy().astype(np.int64)) @ (127 * signs.T)
     assert np.array_equal(acc.detach().numpy(), exact)
-    out = functional.requantize(acc, real(m), *limits(100))
+    out = functional.requantize(acc, real(m), limits(100))
     assert np.array_equal(out.detach().numpy() + 100, golden_requantize(exact, m, 100, 8))
     out.sum().backward()
     inside = formula_gradient(exact * real(m), 100) * np.float32(real(m))
@@ -129,7 +129,7 @@ def test_requantize_near_every_tie_of_a_wide_accumulator():
     m = FixedPoint(32768, 30)  # 2^-15: ties at odd multiples of 2^14
     ties = np.arange(-257, 258, 2) << 14
     acc = np.concatenate([ties - 1, ties, ties + 1, [(1 << 31) - 1, -(1 << 31) + 1]])
-    out = functional.requantize(torch.from_numpy(acc).double(), real(m), *limits(128))
+    out = functional.requantize(torch.from_numpy(acc).double(), real(m), limits(128))
     assert np.array_equal(out.numpy() + 128, golden_requantize(acc, m, 128, 8))
 
 

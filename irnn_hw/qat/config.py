@@ -23,11 +23,11 @@ class TrainConfig:
     float_steps: int = 2000  # about 19 passes over pydoc
     range_steps: int = 50  # the moving average settles well within
     lut_steps: int = 200  # two passes: weights get used to codes
-    pwl_steps: int = 300  # three passes: and to 16 pieces
-    float_rate: float = 6e-3  # Adam, decayed along a cosine
+    pwl_steps: int = 400  # four passes: and to 16 pieces
+    float_rate: float = 1.2e-2  # Adam, decayed along a cosine
     lut_rate: float = 1e-3  # the weights are trained already
     pwl_rate: float = 1e-3
-    weight_decay: float = 0.05  # decoupled (AdamW): the text is short, 20 passes overfit it
+    weight_decay: float = 0.1  # decoupled (AdamW): the text is short, 20 passes overfit it
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1

@@ -1,36 +1,52 @@
 """The golden integer operations in torch, with straight-through gradients.
 
 Codes are carried centred, q - Z, as exact integers in float32; products with multipliers are exact
-in float64, since every |value * mantissa| stays below 2^52. `low` and `high` are the centred limits
-of the output, -Z and 2^b - 1 - Z: numbers, or one a column. A gradient is that of the integer
+in float64, since every |value * mantissa| stays below 2^52. A gradient is that of the integer
 formula with rounding as the identity, and 0 where the value was clamped.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-Limit = float | Tensor
+
+@dataclass(frozen=True)
+class Limits:
+    """The centred limits of codes, -Z and 2^b - 1 - Z: one pair, or one a column, as float32.
+
+    outer: one past each of them, as float64. Both limits hold 0 between them.
+    """
+
+    low: Tensor
+    high: Tensor
+    outer: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, low: Tensor, high: Tensor) -> "Limits":
+        return cls(low.float(), high.float(), (low.double() - 1, high.double() + 1))
 
 
-def _round_half_away(v: Tensor) -> Tensor:
-    """sign(v) * floor(|v| + 1/2), in place: trunc(v + sign(v) / 2)."""
-    return v.add_(torch.copysign(v.new_tensor(0.5), v)).trunc_()
+def _saturate(v: Tensor, limits: Limits) -> tuple[Tensor, Tensor]:
+    """Codes of v (float64, overwritten), half away from zero; 1 where not clamped, else 0.
 
-
-def _saturate(v: Tensor, low: Limit, high: Limit) -> tuple[Tensor, Tensor]:
-    """v rounded and clamped, as float32, and where the clamp changed nothing."""
-    rounded = _round_half_away(v)
-    codes = torch.clamp(rounded, low, high)
-    return codes.float(), codes == rounded
+    sign(v) * floor(|v| + 1/2) = trunc(v + sign(v) / 2), and the conversion to int32 truncates. It
+    comes after a clamp to one code past each limit: enough to see what was clamped, and no more
+    than int32 holds.
+    """
+    v.add_(v.sign(), alpha=0.5)
+    rounded = torch.clamp(v, *limits.outer).int().float()
+    codes = torch.clamp(rounded, limits.low, limits.high)
+    beyond = rounded.sub_(codes)  # -1, 0 or 1
+    return codes, beyond.mul_(beyond).neg_().add_(1)
 
 
 class _Requantize(Function):
     @staticmethod
-    def forward(ctx: Any, acc: Tensor, multiplier: float, low: Limit, high: Limit) -> Tensor:
-        codes, inside = _saturate(acc.double() * multiplier, low, high)
+    def forward(ctx: Any, acc: Tensor, multiplier: float, limits: Limits) -> Tensor:
+        codes, inside = _saturate(acc.double() * multiplier, limits)
         ctx.multiplier = multiplier
         ctx.save_for_backward(inside)
         return codes
@@ -38,15 +54,13 @@ class _Requantize(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         (inside,) = ctx.saved_tensors
-        return grad * inside * ctx.multiplier, None, None, None
+        return grad * inside * ctx.multiplier, None, None
 
 
 class _Multiply(Function):
     @staticmethod
-    def forward(
-        ctx: Any, a: Tensor, b: Tensor, multiplier: float, low: Limit, high: Limit
-    ) -> Tensor:
-        codes, inside = _saturate((a * b).double().mul_(multiplier), low, high)
+    def forward(ctx: Any, a: Tensor, b: Tensor, multiplier: float, limits: Limits) -> Tensor:
+        codes, inside = _saturate((a * b).double().mul_(multiplier), limits)
         ctx.multiplier = multiplier
         ctx.save_for_backward(a, b, inside)
         return codes
@@ -55,15 +69,13 @@ class _Multiply(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         a, b, inside = ctx.saved_tensors
         scaled = grad * inside * ctx.multiplier
-        return scaled * b, scaled * a, None, None, None
+        return scaled * b, scaled * a, None, None
 
 
 class _Add(Function):
     @staticmethod
-    def forward(
-        ctx: Any, a: Tensor, b: Tensor, m_a: Tensor, m_b: Tensor, low: Limit, high: Limit
-    ) -> Tensor:
-        codes, inside = _saturate((a * m_a).addcmul_(b.double(), m_b), low, high)
+    def forward(ctx: Any, a: Tensor, b: Tensor, m_a: Tensor, m_b: Tensor, limits: Limits) -> Tensor:
+        codes, inside = _saturate((a * m_a).addcmul_(b.double(), m_b), limits)
         ctx.save_for_backward(m_a, m_b, inside)
         return codes
 
@@ -71,7 +83,7 @@ class _Add(Function):
     def backward(ctx: Any, grad: Tensor) -> Any:
         m_a, m_b, inside = ctx.saved_tensors
         passed = grad * inside
-        return passed * m_a.float(), passed * m_b.float(), None, None, None, None
+        return passed * m_a.float(), passed * m_b.float(), None, None, None
 
 
 class _Table(Function):
@@ -98,19 +110,19 @@ class _Quantize(Function):
         return grad / ctx.scale, None, None
 
 
-def requantize(acc: Tensor, multiplier: float, low: Limit, high: Limit) -> Tensor:
+def requantize(acc: Tensor, multiplier: float, limits: Limits) -> Tensor:
     """Codes of accumulators acc, any shape, |acc| < 2^36 (golden.fixed.requantize)."""
-    return _Requantize.apply(acc, multiplier, low, high)
+    return _Requantize.apply(acc, multiplier, limits)
 
 
-def multiply(a: Tensor, b: Tensor, multiplier: float, low: Limit, high: Limit) -> Tensor:
+def multiply(a: Tensor, b: Tensor, multiplier: float, limits: Limits) -> Tensor:
     """Codes of a * b, 8-bit operands of one shape (golden.elementwise.multiply)."""
-    return _Multiply.apply(a, b, multiplier, low, high)
+    return _Multiply.apply(a, b, multiplier, limits)
 
 
-def add(a: Tensor, b: Tensor, m_a: Tensor, m_b: Tensor, low: Limit, high: Limit) -> Tensor:
+def add(a: Tensor, b: Tensor, m_a: Tensor, m_b: Tensor, limits: Limits) -> Tensor:
     """Codes of a + b with float64 multipliers of one shift (golden.elementwise.add)."""
-    return _Add.apply(a, b, m_a, m_b, low, high)
+    return _Add.apply(a, b, m_a, m_b, limits)
 
 
 def table(x: Tensor, first: Tensor, values: Tensor, slopes: Tensor) -> Tensor:

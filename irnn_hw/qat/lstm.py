@@ -11,6 +11,7 @@ from golden.linear import FLOAT32_EXACT, MatVecSpec
 from golden.model import Add, Embedding, MatVec, Multiply, Operation
 from irnn_hw.qat import functional
 from irnn_hw.qat.frozen import GATES, Frozen
+from irnn_hw.qat.functional import Limits
 from irnn_hw.qat.snapshot import Snapshot
 
 State = tuple[Tensor, Tensor]  # centred codes of h and c, (batch, H) each
@@ -32,6 +33,7 @@ class QuantizedLSTM:
             name: functional.quantize(master, self._codes(name), taken.scales[name])
             for name, master in masters.items()
         }
+        self.limits = {name: self._limits(name) for name in ("px", "ph", "fc", "ij", "h.next")}
         self._gate_constants()
         self._cell_constants()
 
@@ -47,28 +49,29 @@ class QuantizedLSTM:
             return torch.from_numpy(op.weights.astype(np.float32))
         return torch.from_numpy(op.bias.astype(np.float64))
 
-    def _limits(self, name: str) -> tuple[float, float]:
-        t = self.model.tensors[name]
-        return -float(t.zero_point), float((1 << t.bits) - 1 - t.zero_point)
-
-    def _columns(self, values: list[float], dtype: torch.dtype) -> Tensor:
-        """One value a gate -> one a column of the four gates."""
-        return torch.tensor(values, dtype=dtype).repeat_interleave(self.hidden)
+    def _limits(self, *names: str) -> Limits:
+        """Of one tensor; of several, one after the other along the columns."""
+        tensors = [self.model.tensors[name] for name in names]
+        ends = [(-t.zero_point, (1 << t.bits) - 1 - t.zero_point) for t in tensors]
+        low, high = torch.tensor(ends).T
+        if len(names) > 1:
+            low, high = (v.repeat_interleave(self.hidden) for v in (low, high))
+        return Limits.of(low, high)
 
     def _gate_constants(self) -> None:
         names = [f"{g}.pre" for g in GATES]
-        limits = [self._limits(n) for n in names]
-        terms = [self._terms(n) for n in names]
-        self.pre_terms = [self._columns([t[k] for t in terms], torch.float64) for k in (0, 1)]
-        self.pre_limits = [self._columns([v[k] for v in limits], torch.float64) for k in (0, 1)]
-        first = [256.0 * k - low for k, (low, _) in enumerate(limits)]
-        self.gate_first = self._columns(first, torch.float32)
-        tables = [self._table(g) for g in GATES]
-        self.gate_values, self.gate_slopes = (torch.cat(t) for t in zip(*tables, strict=True))
+        terms = torch.tensor([self._terms(n) for n in names], dtype=torch.float64)
+        self.pre_terms = [m.repeat_interleave(self.hidden) for m in terms.T]
+        self.pre_limits = self._limits(*names)
+        tables = 256 * torch.arange(len(GATES)).repeat_interleave(self.hidden)
+        self.gate_first = tables - self.pre_limits.low
+        gates = [self._table(g) for g in GATES]
+        self.gate_values, self.gate_slopes = (torch.cat(t) for t in zip(*gates, strict=True))
 
     def _cell_constants(self) -> None:
         self.cell_terms = [torch.tensor(m, dtype=torch.float64) for m in self._terms("c.next")]
-        self.tanh_first = torch.tensor(-self._limits("c.next")[0])
+        self.cell_limits = self._limits("c.next")
+        self.tanh_first = -self.cell_limits.low
         self.tanh_values, self.tanh_slopes = self._table("c.tanh")
 
     def _terms(self, name: str) -> list[float]:
@@ -95,13 +98,13 @@ class QuantizedLSTM:
         assert isinstance(op, MatVec)
         assert op.multiplier is not None
         m = op.multiplier.mantissa * 2.0**-op.multiplier.shift
-        return functional.requantize(acc, m, *self._limits(name))
+        return functional.requantize(acc, m, self.limits[name])
 
     def _multiply(self, name: str, a: Tensor, b: Tensor) -> Tensor:
         op = self.ops[name]
         assert isinstance(op, Multiply)
         m = op.multiplier.mantissa * 2.0**-op.multiplier.shift
-        return functional.multiply(a, b, m, *self._limits(name))
+        return functional.multiply(a, b, m, self.limits[name])
 
     def initial_state(self, batch: int) -> State:
         """Every state at its zero point."""
@@ -121,10 +124,10 @@ class QuantizedLSTM:
     def step(self, px: Tensor, h: Tensor, c: Tensor) -> State:
         """One time step of the cell: codes of px (batch, 4H) and the state to the next state."""
         ph = self._requantize("ph", self._matvec("ph", h, "w_h", None))
-        pre = functional.add(px, ph, *self.pre_terms, *self.pre_limits)
+        pre = functional.add(px, ph, *self.pre_terms, self.pre_limits)
         gates = functional.table(pre, self.gate_first, self.gate_values, self.gate_slopes)
         i, f, j, o = gates.split(self.hidden, dim=1)
         fc, ij = self._multiply("fc", f, c), self._multiply("ij", i, j)
-        c = functional.add(fc, ij, *self.cell_terms, *self._limits("c.next"))
+        c = functional.add(fc, ij, *self.cell_terms, self.cell_limits)
         tanh = functional.table(c, self.tanh_first, self.tanh_values, self.tanh_slopes)
         return self._multiply("h.next", o, tanh), c

@@ -1,0 +1,153 @@
+"""Area of a design by Yosys: one fresh process a synthesis, results cached by content."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib.wiring import Component
+
+from golden.container import write_atomic
+from golden.errors import InputError
+from irnn_hw.area.copies import merge_copies
+from irnn_hw.area.flows import CAVEAT, TARGETS, Target
+from rtl.emit import rtlil_text
+from rtl.yosys import YOSYS_VERSION, run_yosys
+
+Progress = Callable[[int, int], None]  # (syntheses done, of how many)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A design (RTLIL or Verilog text, module `name` its top) and a target to synthesise it for.
+
+    by_unit: a second synthesis keeps the top's submodules apart and counts each.
+    """
+
+    name: str
+    target: str
+    source: str
+    by_unit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise InputError(f"target: {self.target} is not one of {', '.join(TARGETS)}")
+
+    def syntheses(self) -> dict[str, tuple[str, str]]:
+        """(source, script) of each synthesis: "flat", and with the units "kept" apart."""
+        language = "verilog" if "endmodule" in self.source else "rtlil"
+        target = TARGETS[self.target]
+        result = {"flat": (self.source, target.script(self.name, language, False))}
+        if self.by_unit:
+            source = merge_copies(self.source) if language == "rtlil" else self.source
+            result["kept"] = (source, target.script(self.name, language, True))
+        return result
+
+
+def estimate(
+    design: Component | str, name: str, target: str, cache_dir: Path, by_unit: bool = False
+) -> dict[str, Any]:
+    """Area of one design: see estimate_many."""
+    source = design if isinstance(design, str) else rtlil_text(design, name)
+    return estimate_many([Point(name, target, source, by_unit)], cache_dir)[0]
+
+
+def estimate_many(
+    points: Iterable[Point], cache_dir: Path, jobs: int = 1, progress: Progress | None = None
+) -> list[dict[str, Any]]:
+    """Area of each point, in order: what `irnn area` writes as JSON.
+
+    Each has name, target, tool, version, script, sha256 of (source, scripts, version), caveat,
+    figure_units, total (flattened) and, by unit, units and their sum. Raises YosysError when a
+    synthesis stops. What cache_dir holds is not computed again.
+    """
+    points = list(points)
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        runs = [
+            {
+                kind: pool.submit(_statistics, *synthesis, cache_dir)
+                for kind, synthesis in point.syntheses().items()
+            }
+            for point in points
+        ]
+        futures = [future for run in runs for future in run.values()]
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            if progress is not None:
+                progress(done, len(futures))
+    stats = ({kind: future.result() for kind, future in run.items()} for run in runs)
+    return [_result(point, **stat) for point, stat in zip(points, stats, strict=True)]
+
+
+def _digest(*parts: str) -> str:
+    """SHA-256 of the parts, and of where each ends."""
+    return hashlib.sha256(json.dumps([*parts, YOSYS_VERSION]).encode()).hexdigest()
+
+
+def _statistics(source: str, script: str, cache_dir: Path) -> dict[str, Any]:
+    """The `stat -json` of a synthesis, from the cache if it was done before."""
+    cached = cache_dir / f"{_digest(source, script)}.json"
+    if not cached.exists():
+        files = {"design.txt": source}
+        text = run_yosys(script, files, ("stat.json",))["stat.json"]
+        write_atomic(cached, json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n")
+    result: dict[str, Any] = json.loads(cached.read_text())
+    return result
+
+
+def _result(
+    point: Point, flat: dict[str, Any], kept: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    target = TARGETS[point.target]
+    scripts = {kind: script for kind, (_, script) in point.syntheses().items()}
+    result = {
+        "name": point.name,
+        **target.describe(),
+        "tool": "Yosys",
+        "version": YOSYS_VERSION,
+        "script": scripts,
+        "sha256": _digest(point.source, *scripts.values()),
+        "caveat": CAVEAT,
+        "total": _module_figures(target, flat["design"], ()),
+    }
+    if kept is not None:
+        units = _units(target, kept, point.name)
+        sums: Counter[str] = Counter()
+        for unit in units:
+            sums.update({figure: unit[figure] for figure in target.units})
+        result |= {"units": units, "units_sum": dict(sums)}
+    return result
+
+
+def _module_figures(target: Target, stat: dict[str, Any], modules: Iterable[str]) -> dict[str, int]:
+    skipped = set(modules)
+    cells = {k: n for k, n in stat["num_cells_by_type"].items() if k not in skipped}
+    return target.figures(cells, stat["num_memory_bits"])
+
+
+def _units(target: Target, stat: dict[str, Any], top: str) -> list[dict[str, Any]]:
+    """The top's submodules, copies (lane0, lane1, ...) together; the top's own logic last."""
+    modules = {name.lstrip("\\"): module for name, module in stat["modules"].items()}
+    instances = {
+        name: count for name, count in modules[top]["num_cells_by_type"].items() if name in modules
+    }
+    units: dict[str, Counter[str]] = {}
+    for name, count in sorted(instances.items()):
+        figures = _module_figures(target, modules[name], instances)
+        unit = units.setdefault(_unit_name(name, top), Counter())
+        unit.update({"instances": count, **{k: n * count for k, n in figures.items()}})
+    own = {"instances": 1, **_module_figures(target, modules[top], instances)}
+    first = next(iter(target.units))
+    largest_first = sorted(units.items(), key=lambda item: -item[1][first])
+    rows = [{"unit": name, **figures} for name, figures in largest_first]
+    return [*rows, {"unit": f"{top} (own logic)", **own}]
+
+
+def _unit_name(module: str, top: str) -> str:
+    """npu.lane3 -> lane: copies of a unit are numbered."""
+    return re.sub(r"[_$]?\d+$", "", module.removeprefix(f"{top}.")) or module

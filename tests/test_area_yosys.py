@@ -1,0 +1,166 @@
+import json
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from golden.errors import InputError
+from irnn_hw.area import yosys
+from irnn_hw.area.copies import merge_copies
+from irnn_hw.area.flows import TARGETS
+from rtl.emit import rtlil_text, verilog_text
+from rtl.yosys import YosysError
+
+
+class Multiplier(wiring.Component):
+    """A registered 8 x 8 product: one DSP block and no logic, or 16 flip-flops."""
+
+    def __init__(self):
+        super().__init__({"a": In(8), "b": In(8), "p": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.d.sync += self.p.eq(self.a * self.b)
+        return m
+
+
+class Bits(wiring.Component):
+    """q = ~(a & b), registered: one NAND2 and one flip-flop a bit."""
+
+    def __init__(self, width):
+        self._width = width
+        super().__init__({"a": In(width), "b": In(width), "q": Out(width)})
+
+    def elaborate(self, platform):
+        m = Module()
+        q = Signal(self._width, reset_less=True)
+        m.d.sync += q.eq(~(self.a & self.b))
+        m.d.comb += self.q.eq(q)
+        return m
+
+
+class Ram(wiring.Component):
+    def __init__(self):
+        super().__init__({"read": In(10), "data": Out(16), "write": In(10), "value": In(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = ram = memory.Memory(shape=16, depth=1024, init=[])
+        read, write = ram.read_port(), ram.write_port()
+        m.d.comb += [read.addr.eq(self.read), self.data.eq(read.data), write.en.eq(1)]
+        m.d.comb += [write.addr.eq(self.write), write.data.eq(self.value)]
+        return m
+
+
+class Pair(wiring.Component):
+    """Two equal Bits and a Multiplier of their outputs, and a register of the top's own."""
+
+    def __init__(self):
+        super().__init__({"x": In(8), "y": In(8), "z": In(8), "p": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.bits0 = first = Bits(8)
+        m.submodules.bits1 = second = Bits(8)
+        m.submodules.multiplier = multiplier = Multiplier()
+        m.d.comb += [first.a.eq(self.x), first.b.eq(self.y), second.a.eq(self.y)]
+        m.d.comb += [second.b.eq(self.z), multiplier.a.eq(first.q), multiplier.b.eq(second.q)]
+        m.d.sync += self.p.eq(multiplier.p)
+        return m
+
+
+def test_ecp5_counts_of_a_known_design(tmp_path):
+    result = yosys.estimate(Multiplier(), "top", "ecp5", tmp_path)
+    assert result["total"] == {"lut": 0, "ff": 16, "dsp": 1, "bram": 0}
+    assert result["tool"] == "Yosys"
+    assert result["version"] == yosys.YOSYS_VERSION
+    assert "synth_ecp5 -top top" in result["script"]["flat"]
+
+
+def test_gate_counts_of_a_known_design(tmp_path):
+    """8 x (NAND2: 4 transistors, register: 16)."""
+    result = yosys.estimate(Bits(8), "top", "gates", tmp_path)
+    assert result["total"] == {"nand2": 40, "transistors": 160, "ff": 8, "memory_bits": 0}
+
+
+def test_memory_is_counted_in_bits_apart_from_gates(tmp_path):
+    gates = yosys.estimate(Ram(), "top", "gates", tmp_path)["total"]
+    assert gates["memory_bits"] == 1024 * 16
+    assert yosys.estimate(Ram(), "top", "ecp5", tmp_path)["total"]["bram"] == 1
+
+
+def test_carry_and_lut_memory_weights():
+    cells = {"LUT4": 3, "CCU2C": 5, "TRELLIS_DPR16X4": 7, "PFUMX": 2}
+    assert TARGETS["ecp5"].figures(cells, 0)["lut"] == 3 + 2 * 5 + 4 * 7
+
+
+def test_unknown_cell_is_an_error():
+    with pytest.raises(InputError, match=r"cell EHXPLLL is not one of target ecp5"):
+        TARGETS["ecp5"].figures({"EHXPLLL": 1}, 0)
+
+
+def test_units_are_counted_apart_and_copies_together(tmp_path):
+    result = yosys.estimate(Pair(), "top", "ecp5", tmp_path, by_unit=True)
+    units = {unit.pop("unit"): unit for unit in result["units"]}
+    assert list(units)[-1] == "top (own logic)"
+    assert units["bits"] == {"instances": 2, "lut": 16, "ff": 16, "dsp": 0, "bram": 0}
+    assert units["multiplier"] == {"instances": 1, "lut": 0, "ff": 16, "dsp": 1, "bram": 0}
+    assert units["top (own logic)"]["ff"] == 16
+    assert result["units_sum"]["ff"] == sum(unit["ff"] for unit in units.values())
+
+
+def test_merging_copies_keeps_what_differs():
+    text = rtlil_text(Pair(), "top")
+    merged = merge_copies(text)
+    assert text.count("module \\top.bits") == 2
+    assert merged.count("module \\top.bits") == 1
+    assert merged.count("cell \\top.bits") == 2
+    assert merged.count("module \\top.multiplier") == 1
+
+
+def test_verilog_gives_the_same_area_as_rtlil(tmp_path):
+    verilog = yosys.estimate(verilog_text(Multiplier(), "top"), "top", "ecp5", tmp_path)
+    assert verilog["total"] == yosys.estimate(Multiplier(), "top", "ecp5", tmp_path)["total"]
+
+
+def test_cache_answers_for_equal_content_only(tmp_path, monkeypatch):
+    first = yosys.estimate(Bits(8), "top", "gates", tmp_path)
+    runs = []
+    run_yosys = yosys.run_yosys
+    monkeypatch.setattr(yosys, "run_yosys", lambda *a: runs.append(a) or run_yosys(*a))
+    assert yosys.estimate(Bits(8), "top", "gates", tmp_path) == first
+    assert runs == []
+    wider = yosys.estimate(Bits(9), "top", "gates", tmp_path)
+    assert wider["total"]["ff"] == 9
+    assert wider["sha256"] != first["sha256"]
+    assert len(runs) == 1
+
+
+def test_a_new_process_gives_the_same_bytes(tmp_path):
+    for folder in ("a", "b"):
+        yosys.estimate(Pair(), "top", "gates", tmp_path / folder)
+    a, b = (sorted((tmp_path / folder).iterdir()) for folder in ("a", "b"))
+    assert [p.name for p in a] == [p.name for p in b]
+    assert [p.read_bytes() for p in a] == [p.read_bytes() for p in b]
+
+
+def test_yosys_error_is_raised_and_leaves_nothing(tmp_path):
+    with pytest.raises(YosysError, match="syntax error"):
+        yosys.estimate("module top(; endmodule", "top", "ecp5", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_target_is_named():
+    with pytest.raises(InputError, match=r"target: asic is not one of ecp5, gates"):
+        yosys.Point("top", "asic", "")
+
+
+def test_many_points_come_back_in_order_with_progress(tmp_path):
+    source = rtlil_text(Bits(4), "top")
+    points = [yosys.Point("top", target, source) for target in ("gates", "ecp5")]
+    seen = []
+    results = yosys.estimate_many(points, tmp_path, jobs=2, progress=lambda *n: seen.append(n))
+    assert [r["target"] for r in results] == ["gates", "ecp5"]
+    assert seen == [(1, 2), (2, 2)]
+    assert json.loads(json.dumps(results)) == results

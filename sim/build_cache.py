@@ -75,7 +75,7 @@ def build_once(
         with _lock(cache / f"{folder.name}.lock"):
             cached = folder.is_dir()
             if not cached:
-                toolchain.ensure()
+                _ensure_tools()
                 _make_folder(folder, sources, make)
     return Build(name, toplevel, folder, waves, cached, time.perf_counter() - start)
 
@@ -134,11 +134,16 @@ def _compiler() -> str:
     """Version of the compiler, and what -march=native means here: its predefined macros."""
     path = toolchain.simulator_env()["PATH"]
     if shutil.which("c++", path=path) is None:
-        toolchain.ensure()
+        _ensure_tools()
     command = ["c++", "-march=native", "-dM", "-E", "-x", "c++", os.devnull]
     return subprocess.run(
         command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
     ).stdout
+
+
+@lru_cache(maxsize=1)
+def _ensure_tools() -> None:
+    toolchain.ensure()
 
 
 @contextmanager

@@ -78,18 +78,20 @@ def patterns(seed: int) -> dict[str, Pattern]:
 
 def judge(expected: Expected, observed: dict[str, Observed]) -> Verdict:
     """Every pattern's words against golden, and its timing against the unit's contract."""
-    words = differing = 0
+    wrong = {name: _wrong_words(expected.outputs, run.outputs) for name, run in observed.items()}
     problems = []
-    for name, seen in observed.items():
-        wrong = _wrong_words(expected.outputs, seen.outputs)
-        words += max(len(expected.outputs), len(seen.outputs))
-        differing += len(wrong)
-        if wrong:
-            problems.append(f"{name}: {_describe(expected, seen, wrong, name)}")
-        problems += [f"{name}: {text}" for text in _broken_rules(expected, seen)]
+    bad = [name for name, words in wrong.items() if words]
+    if bad:
+        first = bad[0]
+        text = _describe(expected, observed[first], wrong[first], first)
+        others = f" (and under {', '.join(bad[1:])})" if bad[1:] else ""
+        problems.append(f"{first}: {text}{others}")
+    for name, run in observed.items():
+        problems += [f"{name}: {text}" for text in _broken_rules(expected, run)]
     if "full rate" in observed:
         problems += _broken_timing(expected.latency, len(expected.inputs), observed)
-    return Verdict(words, differing, "; ".join(problems))
+    compared = sum(max(len(expected.outputs), len(run.outputs)) for run in observed.values())
+    return Verdict(compared, sum(map(len, wrong.values())), "; ".join(problems))
 
 
 def _wrong_words(expected: Sequence[int], got: Sequence[int]) -> list[int]:

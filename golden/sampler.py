@@ -1,11 +1,15 @@
 """Draw a symbol from integer logits with integers alone: what the host does after each step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from golden.errors import InputError
+from golden.executor import Executor
 from golden.fixed import FixedPoint, Int64, integers, rescale
+from golden.model import IntModel
 
 FRACTION_BITS = 8
 # round(2^15 * 2^(-i/256)): powers of two at the sampler's resolution, by integer square roots of
@@ -67,3 +71,36 @@ class Sampler:
         x ^= x >> 27
         self._state = x
         return ((x * 0x2545F4914F6CDD1D) & ((1 << 64) - 1)) >> 32
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """symbols: (steps,) what the model read, its own at the end. traces: tensor -> (steps, length)."""
+
+    symbols: list[int]
+    traces: dict[str, Int64]
+
+
+def converse(
+    model: IntModel, passage: Sequence[int], writes: int, sampler: Sampler
+) -> Conversation:
+    """Read the passage, then `writes` symbols, each drawn from the logits of the step before it.
+
+    Raises InputError for an empty passage, or a symbol that the model does not know.
+    """
+    if not len(passage):
+        raise InputError("passage: empty; give at least one symbol to begin with")
+    executor = Executor(model)
+    symbols = [int(s) for s in passage]
+    traces: dict[str, list[Int64]] = {name: [] for name in model.tensors}
+    for step in range(len(passage) + writes):
+        try:
+            logits = executor.step([symbols[step]])[0]
+        except IndexError as error:
+            raise InputError(f"passage: symbol {symbols[step]}: {error}") from error
+        for name, rows in traces.items():
+            if name in executor.tensors:
+                rows.append(executor.tensors[name][0])
+        if len(passage) - 1 <= step < len(passage) + writes - 1:
+            symbols.append(sampler.draw(logits))
+    return Conversation(symbols, {name: np.array(rows) for name, rows in traces.items() if rows})

@@ -5,9 +5,11 @@ from amaranth.lib import wiring
 
 from rtl.yosys import run_yosys
 
+# Memories start unwritten: their all-zero contents would only fill pages of initial blocks.
 _WRITE_VERILOG = """
 read_rtlil design.il
 proc -nomux -norom
+delete t:$meminit_v2
 memory_collect
 attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy
 attrmap -remove amaranth.decoding

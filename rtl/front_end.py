@@ -13,7 +13,9 @@ from golden.npu_config import NpuConfig
 def instruction_layout(engine: str) -> StructLayout:
     """The fields of an engine's instructions, from the instruction table."""
     fields = FORMATS[engine]
-    return StructLayout({f.name: signed(f.width) if f.signed else unsigned(f.width) for f in fields})
+    return StructLayout(
+        {f.name: signed(f.width) if f.signed else unsigned(f.width) for f in fields}
+    )
 
 
 class FrontEnd(wiring.Component):

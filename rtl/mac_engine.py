@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from golden.isa import ADDRESS_BITS, WORD_BITS, Opcode
+from golden.isa import WORD_BITS, Opcode
 from golden.npu_config import MAC_STREAM_LATENCY, MAC_WRITE_LATENCY, MEMORY_READ, NpuConfig
 from rtl.front_end import FrontEnd
 from rtl.mac_array import ACCUMULATOR_BITS, MacArray
@@ -141,7 +141,9 @@ class MacEngine(wiring.Component):
         tag = {name: now[name] for name in ("signal", "stream", "bias", "dst", "mantissa", "shift")}
         m.d.comb += [
             tags.w_en.eq(last),
-            tags.w_data.eq(self._pack_tag(m, rows=in_tile, final=finishing, z_out=now.z_out, **tag)),
+            tags.w_data.eq(
+                self._pack_tag(m, rows=in_tile, final=finishing, z_out=now.z_out, **tag)
+            ),
         ]
         return self.beat & (t == skip), last
 

@@ -87,6 +87,5 @@ class Sequencer(wiring.Component):
                     m.d.sync += [self.address.eq(following), depth.eq(depth - 1)]
                 with m.Else():
                     m.d.sync += self.address.eq(top.body)
-            with m.Default():
-                with m.If(self.drained):
-                    m.d.sync += [self.running.eq(0), self.done.eq(1), decode.eq(0)]
+            with m.Default(), m.If(self.drained):
+                m.d.sync += [self.running.eq(0), self.done.eq(1), decode.eq(0)]

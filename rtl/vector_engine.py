@@ -2,7 +2,6 @@
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 
 from golden.isa import WORD_BITS, Bank, Opcode
@@ -118,12 +117,13 @@ class VectorEngine(wiring.Component):
     def _operands(self, m: Module, now):
         """Cycles 1-2: the memories answer; L bytes of the named one are registered."""
         config = self._config
+        offset_bits = (max(config.word_bytes, config.constant_word_bytes) - 1).bit_length()
         operands = []
         for name, address, bank in (
             ("a", self.a_address, now.a_bank),
             ("b", self.b_address, now.b_bank),
         ):
-            offset = delayed(m, address[: (config.word_bytes - 1).bit_length()], 1, f"{name}_offset")
+            offset = delayed(m, address[:offset_bits], MEMORY_READ, f"{name}_offset")
             bank = delayed(m, bank, MEMORY_READ, f"{name}_bank")
             operand = Signal(8 * config.lanes, name=f"{name}_operand")
             with m.Switch(bank):

@@ -23,7 +23,7 @@ class NpuDriver:
     """Bus models on an NPU's ports. Every access is checked for its response."""
 
     def __init__(self, dut, config: NpuConfig):
-        self._dut, self._config = dut, config
+        self._dut, self.config = dut, config
         self.host = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
         self.source = AxiStreamSource(
             AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk, dut.rst, byte_lanes=4
@@ -50,12 +50,12 @@ class NpuDriver:
     async def load(self, images: Mapping[str, NDArray[np.uint32]]) -> None:
         """Fill the memory windows from Program.images()."""
         assert await self.read("ID") == IDENTITY, "this is no NPU"
-        table = windows(self._config)
+        table = windows(self.config)
         for name, image in images.items():
             window = table[name]
             padded = np.pad(image, ((0, 0), (0, window.stride // 4 - window.lanes)))
             data = padded.astype("<u4").tobytes()
-            response = await self.host.write(window_address(self._config, window), data)
+            response = await self.host.write(window_address(self.config, window), data)
             assert response.resp == AxiResp.OKAY, f"load of {name}: {response.resp.name}"
 
     async def start(self, steps: int) -> None:

@@ -52,14 +52,16 @@ async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[
     """Send the passage; after it, each symbol is drawn from the logits that came back."""
     passage, writes = job["passage"], job["write"]
     sampler = Sampler(FixedPoint(*job["scale"]), job["seed"])
-    written: list[int] = []
-    driver.send(passage)
+    # No more symbols ahead than the input queue holds: a blocked source would wake every cycle.
+    ahead = driver.config.input_depth
+    driver.send(passage[:ahead])
     await driver.start(len(passage) + writes)
+    written: list[int] = []
     for step in range(len(passage) + writes):
         logits = await driver.receive()
-        wrong = np.flatnonzero(logits != expected[step]) if len(logits) == len(expected[step]) else []
-        assert len(logits) == len(expected[step]), f"step {step}: {len(logits)} logits"
-        assert not len(wrong), f"step {step}: logit {wrong[0]} is {logits[wrong[0]]}"
+        _compare(step, logits, expected[step])
+        if step + ahead < len(passage):
+            driver.send(passage[step + ahead : step + ahead + 1])
         if step >= len(passage) - 1 and len(written) < writes:
             written.append(sampler.draw(logits))
             driver.send(written[-1:])
@@ -67,11 +69,18 @@ async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[
     return written
 
 
+def _compare(step: int, logits: np.ndarray, expected: np.ndarray) -> None:
+    assert len(logits) == len(expected), f"step {step}: {len(logits)} logits"
+    wrong = np.flatnonzero(logits != expected)
+    if len(wrong):
+        n = wrong[0]
+        raise AssertionError(f"step {step}: logit {n} is {logits[n]}, golden says {expected[n]}")
+
+
 def _stall(driver: NpuDriver, seed: int) -> None:
-    """Idle cycles in the input, back-pressure on the output, slow responses on the bus."""
-    rng = np.random.default_rng(seed)
-    for model in (driver.source, driver.sink):
-        model.set_pause_generator(_coin(np.random.default_rng(rng.integers(1 << 32))))
+    """Idle cycles in the input, and back-pressure on the output."""
+    for n, model in enumerate((driver.source, driver.sink)):
+        model.set_pause_generator(_coin(np.random.default_rng([seed, n])))
 
 
 def _coin(rng: np.random.Generator):

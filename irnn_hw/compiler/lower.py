@@ -44,9 +44,7 @@ class Span:
     stop: int
 
     def overlaps(self, other: "Span") -> bool:
-        return (
-            self.bank == other.bank and self.start < other.stop and other.start < self.stop
-        )
+        return self.bank == other.bank and self.start < other.stop and other.start < self.stop
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,9 @@ class Lowering:
             lowered += self._lower_level(products, element)
         return self._states_first(lowered)
 
-    def _lower_level(self, products: Sequence[MatVec], element: Sequence[Operation]) -> list[Lowered]:
+    def _lower_level(
+        self, products: Sequence[MatVec], element: Sequence[Operation]
+    ) -> list[Lowered]:
         embeddings = [op for op in element if isinstance(op, Embedding)]
         element = [op for op in element if not isinstance(op, Embedding)]
         lowered = [self._embed(op) for op in embeddings]
@@ -167,7 +167,13 @@ class Lowering:
         if x.bank != Bank.ACTIVATION:
             raise InputError(f"{op.output}: reads a product directly; the NPU needs an add between")
         weights, bias, beats = self.images.product(self._specs[op.output], rows)
-        fields = {"x": x.address, "beats": beats, "rows": len(rows), "weights": weights, "bias": bias}
+        fields = {
+            "x": x.address,
+            "beats": beats,
+            "rows": len(rows),
+            "weights": weights,
+            "bias": bias,
+        }
         writes: tuple[Span, ...] = ()
         if dst is None or op.multiplier is None:
             fields |= {"stream": 1}
@@ -208,13 +214,21 @@ class Lowering:
                 fields = {"table": self.images.table(op), "shift": op.shift}
                 opcode = Opcode.PWL
             case LookUp():
-                raise InputError(f"{op.output}: the NPU has no look-up unit; export PWL activations")
+                raise InputError(
+                    f"{op.output}: the NPU has no look-up unit; export PWL activations"
+                )
             case _:
                 raise InputError(f"{op.output}: the NPU adds two terms at once")
         return self._vector(op.output, opcode, op.inputs, start, length, z_out=z_out, **fields)
 
     def _vector(
-        self, out: str, opcode: Opcode, inputs: Sequence[str], start: int, length: int, **fields: int
+        self,
+        out: str,
+        opcode: Opcode,
+        inputs: Sequence[str],
+        start: int,
+        length: int,
+        **fields: int,
     ) -> Lowered:
         buffers = [self.layout.buffers[name] for name in inputs]
         dst = self.layout.buffers[out].address + start

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -124,7 +125,7 @@ def _child(check: Check, folder: Path, seed: int, waves: bool, sender: Connectio
 def _collect(name: str, connection: Connection, process: BaseProcess, start: float) -> CheckResult:
     """What a child sent, or a failure when it ended without."""
     try:
-        return connection.recv()
+        return replace(connection.recv(), name=name)
     except EOFError:
         process.join()
         message = f"crashed: the process ended with exit code {process.exitcode}"

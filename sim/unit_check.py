@@ -28,7 +28,7 @@ class UnitBench:
         self.name = unit.name
         self.verilog = emitted if verilog is None else verilog
         self._seed = seed
-        self._expected = Expected(
+        self.expected = Expected(
             vectors.inputs,
             vectors.outputs,
             component.LATENCY,
@@ -41,13 +41,13 @@ class UnitBench:
         start = time.perf_counter()
         build = native.build_native(self.name, self.verilog, TOPLEVEL, cache=cache)
         library = native.NativeUnit(build)
-        inputs = native.to_words(self._expected.inputs, library.input_bytes)
-        room = len(self._expected.outputs)
+        inputs = native.to_words(self.expected.inputs, library.input_bytes)
+        room = len(self.expected.outputs)
         observed = {
             name: native.observed(library.run(inputs, room, traffic.offer, traffic.take))
             for name, traffic in patterns(self._seed).items()
         }
-        return self._result(self._expected, observed, "", start)
+        return self._result(self.expected, observed, "", start)
 
     def check_cocotb(
         self, folder: Path, *, waves: bool = False, cache: Path | None = None
@@ -56,7 +56,7 @@ class UnitBench:
         start = time.perf_counter()
         sources = {f"{TOPLEVEL}.v": self.verilog}
         build = verilator.build(self.name, sources, TOPLEVEL, waves=waves, cache=cache)
-        expected = _subset(self._expected)
+        expected = _subset(self.expected)
         given = {"seed": self._seed, "latency": expected.latency}
         given |= {"inputs": expected.inputs, "outputs": expected.outputs}
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,51 @@
+# make demo         train, export, simulate, report: build/demo/report.html
+# make test         lint and the quick tests
+# make test-all     the slow ones too
+# make regression   every unit and the NPU on Verilator
+# make bench        the benchmarks
+#
+# PYTHON=python3.12            another interpreter (3.11 or newer)
+# PIP_ARGS="--no-index ..."    more arguments for pip
+# TORCH_INDEX=https://...      package index to take PyTorch from, for example that of its CPU builds
+
+PYTHON ?= python3
+PIP_ARGS ?=
+TORCH_INDEX ?=
+JOBS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready-$(firstword $(shell sha256sum pyproject.toml))
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: demo test test-all regression lint bench clean
+.DELETE_ON_ERROR:
+
+demo: $(READY)
+	@$(RUN) irnn demo
+
+test: lint
+	@$(RUN) pytest -q -n $(JOBS) -m "not slow"
+
+test-all: lint
+	@$(RUN) pytest -q -n $(JOBS)
+
+regression: $(READY)
+	@$(RUN) irnn cosim --all
+
+lint: $(READY)
+	@$(RUN) ruff check -q
+	@$(RUN) ruff format -q --check
+	@$(RUN) mypy --no-error-summary
+	@$(RUN) lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do $(RUN) python $$script || exit 1; done
+
+clean:
+	rm -rf build $(VENV) $(VENV).lock sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+
+# One environment for each content of pyproject.toml.
+$(READY): pyproject.toml
+	@PYTHON="$(PYTHON)" PIP_ARGS="$(PIP_ARGS)" TORCH_INDEX="$(TORCH_INDEX)" \
+		sh tools/make-venv.sh $(VENV) $@

@@ -157,6 +157,17 @@ def test_a_loss_that_is_not_finite_stops_the_run(corpus, tmp_path):
         train(replace(CONFIG, float_rate=1e37), corpus, tmp_path / "checkpoint")
 
 
+def test_the_penalty_keeps_the_cell_within_its_limit(corpus, tmp_path):
+    widths = []
+    for penalty in (0.0, 5.0):
+        path = tmp_path / f"checkpoint-{penalty}"
+        interrupt(corpus, path, "lut", 1, replace(CONFIG, cell_limit=0.3, cell_penalty=penalty))
+        low, high = checkpoint.load(path)["ranges"]["c.next"]
+        widths.append(high - low)
+    free, kept = widths
+    assert kept < 0.75 * free
+
+
 def test_export_needs_quantized_training(corpus, tmp_path):
     path = tmp_path / "checkpoint"
     interrupt(corpus, path, "float", 33)

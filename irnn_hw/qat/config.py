@@ -6,6 +6,7 @@ from typing import Any
 from golden.errors import InputError
 
 PHASES = ("float", "ranges", "lut", "pwl")
+MAY_BE_ZERO = ("seed", "weight_decay", "cell_penalty")
 # What a resumed run may change: it alters no number.
 FREE_FIELDS = ("checkpoint_every",)
 
@@ -24,10 +25,12 @@ class TrainConfig:
     range_steps: int = 50  # the moving average settles well within
     lut_steps: int = 200  # two passes: weights get used to codes
     pwl_steps: int = 400  # four passes: and to 16 pieces
-    float_rate: float = 1.2e-2  # Adam, decayed along a cosine
+    float_rate: float = 1.5e-2  # Adam, decayed along a cosine
     lut_rate: float = 1e-3  # the weights are trained already
     pwl_rate: float = 1e-3
-    weight_decay: float = 0.1  # decoupled (AdamW): the text is short, 20 passes overfit it
+    weight_decay: float = 0.15  # decoupled (AdamW): the text is short, 20 passes overfit it
+    cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
+    cell_penalty: float = 0.02  # nats for a cell one beyond the limit, growing with its square
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1
@@ -36,7 +39,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value < 0 or (value == 0 and name not in ("seed", "weight_decay")):
+            if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
                 raise InputError(f"{name}: {value} is too small; give a positive number")
         if self.range_momentum >= 1:
             raise InputError(f"range_momentum: {self.range_momentum} is not below 1")

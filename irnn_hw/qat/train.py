@@ -139,7 +139,7 @@ class _Run:
         self.state = (state[0].detach(), state[1].detach())
         loss = cross_entropy(logits.flatten(0, 1), targets.flatten())
         self.optimizer.zero_grad()
-        loss.backward()
+        (loss + self._penalty(state[1])).backward()
         clip_grad_norm_(self.model.parameters(), self.config.clip)
         done = self.step / self.config.steps(self.phase)
         rate = self.config.rate(self.phase) * (1 + math.cos(math.pi * done)) / 2
@@ -150,6 +150,13 @@ class _Run:
         if not math.isfinite(value):
             raise InputError(f"{self.phase} phase: the loss is not finite; lower the rate")
         return value
+
+    def _penalty(self, c: Tensor) -> Tensor | float:
+        """Keeps the cell state small in full precision; later its frozen range does."""
+        if self.frozen is not None:
+            return 0.0
+        beyond = (c.abs() - self.config.cell_limit).relu()
+        return self.config.cell_penalty * beyond.square().sum(dim=-1).mean()
 
     def _forward(self, inputs: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         if self.frozen is None:

@@ -1,0 +1,293 @@
+"""The command line: one command a function, no logic.
+
+Exit codes: 0 all is well, 1 a comparison failed, 2 bad input.
+"""
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from golden.errors import InputError
+from golden.model import IntModel
+from golden.npu_config import CONFIGS, config_named
+from golden.program import Program
+from irnn_hw.console import bar, console, out, show, tool_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Recurrent networks on integers alone, from training to Verilog that is proved bit-exact.",
+    epilog="A first walk: irnn demo. Then each step by itself: train, export, run, compile, "
+    "generate, cosim, area, report. Exit codes: 0 well, 1 a comparison failed, 2 bad input.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON on stdout.")]
+CorpusName = Annotated[
+    str,
+    typer.Option("--corpus", help="`pydoc` (every Python has it), a UTF-8 text FILE, or ptb:DIR."),
+]
+ConfigName = Annotated[
+    str, typer.Option("--config", help=f"NPU configuration: {', '.join(CONFIGS)}.")
+]
+ModelFile = Annotated[Path, typer.Argument(help="Integer model, as `irnn export` writes it.")]
+
+
+@app.command()
+def demo(
+    corpus: CorpusName = "pydoc",
+    config: ConfigName = "base",
+    folder: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("build/demo"),
+    as_json: Json = False,
+) -> None:
+    """Walk the whole road once: train a character LSTM, quantize it, prove its Verilog bit-exact.
+
+    Writes report.html and summary.json. A second run reuses every step whose inputs are the same.
+    """
+    from irnn_hw.demo import Settings, run_demo
+    from irnn_hw.qat.config import TrainConfig
+
+    summary = run_demo(Settings(folder, corpus, config_named(config), TrainConfig()))
+    show(summary, f"{folder}/report.html", as_json)
+    differing = summary["words_differing"] + summary["logits_differing"]
+    _compared(differing == 0 and not summary["message"], summary["message"])
+
+
+@app.command()
+def train(
+    corpus: CorpusName = "pydoc",
+    checkpoint: Annotated[Path, typer.Option("-o", "--out")] = Path("build/checkpoint.pt"),
+    hidden: Annotated[int | None, typer.Option(help="LSTM state; default 128.")] = None,
+    embedding: Annotated[int | None, typer.Option(help="Embedding; default 64.")] = None,
+    pieces: Annotated[int | None, typer.Option(help="PWL pieces; default 16.")] = None,
+    float_steps: Annotated[int | None, typer.Option(help="Steps in full precision.")] = None,
+    lut_steps: Annotated[int | None, typer.Option(help="Steps with look-up tables.")] = None,
+    pwl_steps: Annotated[int | None, typer.Option(help="Steps with PWL.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights and order.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a character LSTM, in full precision and then on the golden arithmetic.
+
+    An interrupted run goes on where it was: give the same command again.
+    """
+    from irnn_hw import steps
+    from irnn_hw.data.corpus import load_corpus
+    from irnn_hw.qat.config import TrainConfig
+
+    given = {"hidden": hidden, "embedding": embedding, "pieces": pieces, "seed": seed}
+    given |= {"float_steps": float_steps, "lut_steps": lut_steps, "pwl_steps": pwl_steps}
+    config = replace(TrainConfig(), **{k: v for k, v in given.items() if v is not None})
+    with bar("train") as report:
+        figures = steps.train(
+            config, load_corpus(corpus), checkpoint, steps.phases_on(report, config)
+        )
+    steps.write_json(checkpoint.with_name("curves.json"), figures["curves"])
+    last = {p["name"]: p["bits_per_char"][-1] for p in figures["curves"]["phases"]}
+    show({"checkpoint": str(checkpoint), **last} if not as_json else figures, "trained", as_json)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="As `irnn train` writes it.")],
+    model: Annotated[Path, typer.Option("-o", "--out")] = Path("build/model.irnn"),
+    as_json: Json = False,
+) -> None:
+    """Write the integer model of a checkpoint, once no accumulator of it can overflow."""
+    from irnn_hw import steps
+
+    show(steps.export(checkpoint, model), str(model), as_json)
+
+
+@app.command()
+def run(
+    model: ModelFile,
+    corpus: CorpusName = "pydoc",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Compare every logit with this training module's.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="Read this, and write on.")] = None,
+    writes: Annotated[int, typer.Option("--write", help="Characters to write.")] = 200,
+    temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
+    seed: Annotated[int, typer.Option(help="Of the sampling.")] = 1,
+    stats: Annotated[bool, typer.Option(help="Show what was clamped, by tensor.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the golden model: over a corpus' held-out text, or on from a prompt."""
+    from irnn_hw import steps
+    from irnn_hw.data.corpus import load_corpus
+
+    network = IntModel.load(model)
+    if prompt is not None:
+        text = steps.write_text(network, prompt, writes, temperature, seed)
+        show({"read": prompt, "written": text}, str(model), as_json) if as_json else print(text)
+        return
+    with bar("run") as report:
+        figures = steps.evaluate(network, load_corpus(corpus), checkpoint, report)
+    show(figures, str(model), as_json)
+    if stats and not as_json:
+        clamps = {
+            name: f"{c['clamped']:,} of {c['seen']:,}" for name, c in figures["clamps"].items()
+        }
+        show(clamps, "clamped", as_json)
+    _compared(figures.get("logits_differing", 0) == 0, "logits differ from the training module's")
+
+
+@app.command("compile")
+def compile_command(
+    model: ModelFile,
+    config: ConfigName = "base",
+    program: Annotated[Path, typer.Option("-o", "--out")] = Path("build/program.irnn"),
+    as_json: Json = False,
+) -> None:
+    """Compile a model for an NPU: instructions, memory images, and a proof of their order."""
+    from irnn_hw import steps
+
+    show(
+        steps.compile_to(IntModel.load(model), config_named(config), program), str(program), as_json
+    )
+
+
+@app.command()
+def generate(
+    program: Annotated[
+        Path | None,
+        typer.Argument(help="Program, as `irnn compile` writes it; its NPU is emitted."),
+    ] = None,
+    config: ConfigName = "base",
+    folder: Annotated[Path, typer.Option("-o", "--out")] = Path("build/npu"),
+    as_json: Json = False,
+) -> None:
+    """Write npu.v and its interface; of a program, memory images and a listing too."""
+    from irnn_hw import steps
+
+    loaded = None if program is None else Program.load(program)
+    npu = config_named(config) if loaded is None else loaded.config
+    show(steps.generate(npu, folder, loaded), str(folder), as_json)
+
+
+@app.command()
+def cosim(
+    units: Annotated[list[str] | None, typer.Argument(help="Units of the registry.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every unit, and the NPU.")] = False,
+    program: Annotated[
+        Path | None, typer.Option(help="Co-simulate the NPU on this program.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="The model of the program.")] = None,
+    prompt: Annotated[str, typer.Option(help="What the NPU reads.")] = "The ",
+    writes: Annotated[int, typer.Option("--write", help="Characters it writes.")] = 50,
+    stall: Annotated[int | None, typer.Option(help="Seed of a host that stalls.")] = None,
+    folder: Annotated[Path, typer.Option(help="Where runs leave their files.")] = Path(
+        "build/cosim"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the stimulus.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Simulations at once.")] = 2,
+    waves: Annotated[bool, typer.Option(help="Record VCD.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Co-simulate on Verilator through cocotb, every word against golden, no tolerance.
+
+    irnn cosim --all runs the regression and writes junit.xml; irnn cosim UNIT one of its rows;
+    irnn cosim --program P --model M the NPU on a program of yours.
+    """
+    from irnn_hw import steps
+    from irnn_hw.regression import regression
+    from sim.regression import all_passed, summary_table
+
+    if program is not None and model is not None:
+        with bar("cosim") as report:
+            figures, _ = steps.cosimulate_text(
+                Program.load(program), IntModel.load(model), prompt, writes, folder,
+                stall_seed=stall, waves=waves, progress=report,
+            )  # fmt: skip
+        show(figures, "RTL against golden", as_json)
+        _compared(figures["words_differing"] == 0 and not figures["message"], figures["message"])
+        return
+    if bool(units) == everything or (program is None) != (model is None):
+        raise InputError("cosim: name units, or give --all, or both --program and --model")
+    with bar("cosim") as report:
+        results = regression(units, folder, jobs=jobs, seed=seed, waves=waves, progress=report)
+    if as_json:
+        print(json.dumps([asdict(result) for result in results], indent=1))
+    else:
+        out.print(summary_table(results))
+    _compared(all_passed(results), "see the rows marked FAILED")
+
+
+@app.command()
+def area(
+    unit: Annotated[str, typer.Argument(help="A unit of the registry, or npu.")] = "npu",
+    config: ConfigName = "base",
+    target: Annotated[list[str] | None, typer.Option(help="ecp5, gates; default both.")] = None,
+    result: Annotated[Path, typer.Option("-o", "--out")] = Path("build/area.json"),
+    as_json: Json = False,
+) -> None:
+    """Estimate area with Yosys: ECP5 cells, and gates with memory bits apart."""
+    from irnn_hw import steps
+
+    with bar("area") as report:
+        cache = result.parent / "cache"
+        figures = steps.area(
+            [unit], target or ["ecp5", "gates"], config_named(config), cache, progress=report
+        )
+    steps.write_json(result, figures)
+    for one in figures:
+        show(one if as_json else one["total"], f"{one['name']}: {one['title']}", as_json)
+    if not as_json:
+        out.print(figures[0]["caveat"])
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A demo's folder.")] = Path("build/demo"),
+    page: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Default: report.html there.")
+    ] = None,
+) -> None:
+    """Write the report page of a run from its files."""
+    from irnn_hw.report import write_report
+
+    path = page or folder / "report.html"
+    write_report(folder, path)
+    console.print(f"wrote {path}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check every tool and its version, and say how to get what is missing."""
+    from sim.toolchain import check_all
+
+    rows = check_all()
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        out.print(tool_table(rows))
+    _compared(all(row.ok for row in rows), "tools are missing or too old; see the remedies", code=2)
+
+
+def _compared(well: bool, message: str, code: int = 1) -> None:
+    if not well:
+        if message:
+            console.print(f"[bold red]failed:[/] {message}")
+        raise typer.Exit(code)
+
+
+def main() -> NoReturn:
+    """Entry point: errors of input end in one line and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on from what is done")
+        sys.exit(130)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What a person sees: progress bars, tables, and one line for an error."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from sim.toolchain import ToolStatus
+
+# Progress and messages go to stderr, so that --json leaves stdout to the script that reads it.
+console = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+class Bar:
+    """One progress bar; call it with (done, all), and text for what cannot be counted."""
+
+    def __init__(self, progress: Progress, title: str):
+        self._progress = progress
+        self._task = progress.add_task(title, total=None, text="")
+
+    def __call__(self, done: int, total: int, text: str = "") -> None:
+        self._progress.update(self._task, completed=done, total=total, text=text)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Bar]:
+    """A progress bar for one long step."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:<18}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        yield Bar(progress, title)
+
+
+def show(figures: dict[str, Any], title: str, as_json: bool) -> None:
+    """Figures as JSON on stdout, or as a table of those that are single values."""
+    if as_json:
+        print(json.dumps(figures, indent=1, sort_keys=True, ensure_ascii=False))
+        return
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, value in figures.items():
+        if isinstance(value, bool | int | float | str):
+            shown = f"{value:,}" if isinstance(value, int) else str(value)
+            table.add_row(name.replace("_", " "), shown)
+    out.print(table)
+
+
+def tool_table(rows: list[ToolStatus]) -> Table:
+    """What `irnn doctor` shows."""
+    table = Table("tool", "needed", "found", "", title="tools", title_justify="left")
+    for row in rows:
+        state = "[green]ok[/]" if row.ok else f"[bold red]missing or too old[/]: {row.remedy}"
+        table.add_row(row.name, row.needed, row.found or "nothing", state)
+    return table

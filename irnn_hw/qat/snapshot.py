@@ -1,7 +1,7 @@
 """Master weights and frozen parameters to an IntModel: what trains is what is exported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -52,7 +52,7 @@ class Weights:
         return int(self.w_h.shape[1])
 
 
-@dataclass
+@dataclass(frozen=True)
 class Snapshot:
     """The integers of one moment of training, with the scales that tie them to the reals.
 
@@ -60,7 +60,7 @@ class Snapshot:
     """
 
     model: IntModel
-    scales: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float]
 
 
 def snapshot(
@@ -90,9 +90,19 @@ class _Builder:
         self._embedding()
         self._matvec("px", "x", "w_x", w.b, "b")
         self._matvec("ph", "h", "w_h", np.zeros(4 * hidden), None)
+        self._cell()
+        unit = self._matvec("logits", "h.next", "w_o", w.b_o, "b_o")
+        states = (State("h", "h.next"), State("c", "c.next"))
+        scale = fixed_point(unit, "logits", OUTPUT_SCALE_WIDTH)
+        operations = tuple(self.operations)
+        model = IntModel(self.tensors, states, operations, "logits", scale, metadata)
+        return Snapshot(model, self.scales)
+
+    def _cell(self) -> None:
+        """px, ph and c to c.next and h.next (Eq. 13-14)."""
         for source in ("px", "ph"):
             for k, gate in enumerate(GATES):
-                self._slice(f"{source}.{gate}", source, k * hidden, hidden)
+                self._slice(f"{source}.{gate}", source, k)
         for gate in GATES:
             self._add(f"{gate}.pre", f"px.{gate}", f"ph.{gate}")
         for gate in GATES:
@@ -102,16 +112,6 @@ class _Builder:
         self._add("c.next", "fc", "ij")
         self._activation("c.tanh")
         self._multiply("h.next", "o", "c.tanh")
-        scale = self._matvec("logits", "h.next", "w_o", w.b_o, "b_o")
-        model = IntModel(
-            self.tensors,
-            (State("h", "h.next"), State("c", "c.next")),
-            tuple(self.operations),
-            "logits",
-            fixed_point(scale, "logits", OUTPUT_SCALE_WIDTH),
-            metadata,
-        )
-        return Snapshot(model, self.scales)
 
     def _tensor(self, name: str, length: int) -> None:
         p = self.params[name]
@@ -146,10 +146,10 @@ class _Builder:
         self.operations.append(MatVec(name, (source,), codes, offsets.astype(np.int32), multiplier))
         return unit
 
-    def _slice(self, name: str, source: str, start: int, length: int) -> None:
+    def _slice(self, name: str, source: str, part: int) -> None:
         self.params[name] = self.params[source]
-        self._tensor(name, length)
-        self.operations.append(Slice(name, (source,), start))
+        self._tensor(name, self.weights.hidden)
+        self.operations.append(Slice(name, (source,), part * self.weights.hidden))
 
     def _add(self, name: str, *inputs: str) -> None:
         out = Fraction(self.params[name].scale)

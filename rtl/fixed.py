@@ -8,7 +8,10 @@ from amaranth.hdl import Cat, Const, Mux, Value, signed
 
 
 def half_units(p: Value) -> Value:
-    """2p - (p < 0), one bit wider than p: stage 1 of round_shift."""
+    """2p - (p < 0), one bit wider than p: stage 1 of round_shift.
+
+    Domain: p > -2^(len(p) - 1). The sums and products that are rounded leave that value unused.
+    """
     negative = p.as_signed()[-1]
     return Cat(negative, (p.as_signed() - negative)[: len(p)]).as_signed()
 

@@ -71,11 +71,11 @@ class Pwl(Pipeline):
             *(port.eq(knot) for port, knot in zip(bank.knots, interior, strict=True)),
         ]
         # Cycle 2: its slope and offset.
-        constants = offsets(spec)
+        slopes, constants = _at_least_two(spec.slopes), _at_least_two(offsets(spec))
         slope = Signal(signed(signed_width(spec.slopes)))
         offset = Signal(signed(signed_width(constants)))
         m.d.sync += [
-            slope.eq(_select(spec.slopes, len(slope), bank.index)),
+            slope.eq(_select(slopes, len(slope), bank.index)),
             offset.eq(_select(constants, len(offset), bank.index)),
         ]
         # Cycles 3-4: slope * q, + offset.
@@ -93,6 +93,11 @@ class Pwl(Pipeline):
         ]
 
 
+def _at_least_two(values):
+    """The bank tells at least two pieces apart: a single one is there twice."""
+    return values * 2 if len(values) == 1 else values
+
+
 def _select(values, width: int, index):
-    """A constant table; an index past its end (a single piece has one spare) takes the last."""
+    """A constant table; the index stays within it."""
     return Array(Const(v, signed(width)) for v in values)[index]

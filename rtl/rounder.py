@@ -14,7 +14,8 @@ SHIFT_BITS = 6
 class Rounder(wiring.Component):
     """``q = saturate(round_shift(p, shift) + zero_point, bits)``, LATENCY cycles later.
 
-    One a cycle, no handshake: a stage of the units that hold it.
+    One a cycle, no handshake: a stage of the units that hold it. p is not the most negative value
+    of its width (rtl/fixed.py).
 
     Members: p: In(signed(width)), shift: In(6), zero_point: In(bits), q: Out(bits).
     """

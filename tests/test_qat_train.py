@@ -1,6 +1,10 @@
 """irnn_hw.qat: a tiny network, trained, interrupted, resumed, exported, compared."""
 
-from dataclasses import replace
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +50,17 @@ def trained(corpus, tmp_path_factory):
     return path, train(CONFIG, corpus, path)
 
 
+KILLED = """
+import sys
+from pathlib import Path
+from irnn_hw.data.corpus import Corpus
+from irnn_hw.qat.config import TrainConfig
+from irnn_hw.qat.train import train
+config, corpus, path = eval(sys.stdin.read())
+train(TrainConfig(**config), Corpus(*corpus), Path(path))
+"""
+
+
 def interrupt(corpus, path, phase, step, config=CONFIG):
     """Train until that step, then die."""
 
@@ -72,6 +87,25 @@ def test_resumed_equals_uninterrupted(trained, corpus, tmp_path, phase, step):
     interrupt(corpus, again, phase, step)
     resumed = train(CONFIG, corpus, again)
     assert resumed.losses == result.losses
+    assert export_model(again).sha256 == export_model(path).sha256
+
+
+def test_a_killed_process_leaves_a_checkpoint_to_resume(trained, corpus, tmp_path):
+    path, result = trained
+    again = tmp_path / "checkpoint"
+    texts = (corpus.name, corpus.train, corpus.held_out, corpus.vocabulary)
+    arguments = repr((asdict(CONFIG), texts, str(again)))
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdin=subprocess.PIPE, text=True, cwd=root
+    ) as process:
+        process.stdin.write(arguments)
+        process.stdin.close()
+        while not again.exists() and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -9
+    assert train(CONFIG, corpus, again).losses == result.losses
     assert export_model(again).sha256 == export_model(path).sha256
 
 

@@ -23,8 +23,8 @@ class TrainConfig:
     window: int = 64  # time steps of truncated backpropagation
     float_steps: int = 2000  # about 19 passes over pydoc
     range_steps: int = 50  # the moving average settles well within
-    lut_steps: int = 200  # two passes: weights get used to codes
-    pwl_steps: int = 400  # four passes: and to 16 pieces
+    lut_steps: int = 150  # a pass and a half: weights get used to codes
+    pwl_steps: int = 250  # more than two passes: and to 16 pieces
     float_rate: float = 1.5e-2  # Adam, decayed along a cosine
     lut_rate: float = 1e-3  # the weights are trained already
     pwl_rate: float = 1e-3

@@ -146,18 +146,26 @@ def test_the_training_forward_is_golden_with_the_state_carried_over(corpus, tmp_
 
 def test_a_broken_checkpoint_is_refused(trained, corpus, tmp_path):
     path, _ = trained
-    broken = tmp_path / "checkpoint"
-    for data in (b"", b"not a checkpoint", path.read_bytes()[:2000]):
+    broken, whole = tmp_path / "checkpoint", path.read_bytes()
+    middle = len(whole) // 2
+    altered = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for data in (b"", b"not a checkpoint", whole[:2000], whole[:-1], altered):
         broken.write_bytes(data)
-        with pytest.raises(InputError, match="truncated or not a checkpoint; train again"):
+        with pytest.raises(InputError, match="altered, truncated or not a checkpoint; train again"):
             train(CONFIG, corpus, broken)
-        with pytest.raises(InputError, match="truncated or not a checkpoint"):
+        with pytest.raises(InputError, match="altered, truncated or not a checkpoint"):
             export_model(broken)
-    checkpoint.save(broken, {"step": 1})
-    assert checkpoint.load(broken)["step"] == 1
-    torch.save([1, 2], broken)
-    with pytest.raises(InputError, match="not a checkpoint of this release"):
-        train(CONFIG, corpus, broken)
+        assert broken.read_bytes() == data
+
+
+def test_a_checkpoint_of_another_release_is_refused(corpus, tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "FORMAT", "irnn-checkpoint-0")
+        checkpoint.save(path, {"step": 1})
+        assert checkpoint.load(path)["step"] == 1
+    with pytest.raises(InputError, match="irnn-checkpoint-0, this release reads"):
+        train(CONFIG, corpus, path)
 
 
 def test_a_checkpoint_of_another_run_is_refused(trained, corpus):

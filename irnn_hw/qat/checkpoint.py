@@ -1,7 +1,7 @@
-"""Checkpoints of training: one file, written whole or not at all."""
+"""Checkpoints of training: one file, written whole or not at all, with its SHA-256 at the end."""
 
+import hashlib
 import io
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,24 @@ from golden.container import read_bytes, write_atomic
 from golden.errors import InputError
 
 FORMAT = "irnn-checkpoint-1"
+_DIGEST = hashlib.sha256().digest_size
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write content: tensors, numbers, strings, and lists and dicts of them."""
     buffer = io.BytesIO()
     torch.save({**content, "format": FORMAT}, buffer)
-    write_atomic(path, buffer.getvalue())
+    body = buffer.getvalue()
+    write_atomic(path, body + hashlib.sha256(body).digest())
 
 
 def load(path: Path) -> dict[str, Any]:
     """The content of a checkpoint. Raises InputError for anything else; runs no code from it."""
     data = read_bytes(path, "checkpoint")
-    try:
-        content = torch.load(io.BytesIO(data), weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: truncated or not a checkpoint; train again") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this release; train again")
+    body, digest = data[:-_DIGEST], data[-_DIGEST:]
+    if hashlib.sha256(body).digest() != digest:
+        raise InputError(f"{path}: altered, truncated or not a checkpoint; train again")
+    content: dict[str, Any] = torch.load(io.BytesIO(body), weights_only=True)
+    if content["format"] != FORMAT:
+        raise InputError(f"{path}: {content['format']}, this release reads {FORMAT}; train again")
     return content

@@ -62,7 +62,7 @@ def area(target: str, figures: dict[str, str], rows: list[list]) -> dict:
 def phases() -> dict:
     """Losses that fall from 6 bits toward 2 in each phase, with noise."""
     rng, result = np.random.default_rng(1), []
-    for name, start in (("float", 6.0), ("8-bit, tables", 2.6), ("8-bit, PWL", 2.45)):
+    for name, start in (("float", 6.0), ("lut", 2.6), ("pwl", 2.45)):
         steps = list(range(10, 1501, 10))
         curve = [2.3 + (start - 2.3) * np.exp(-s / 250) + rng.normal(0, 0.05) for s in steps]
         held = [[s, 2.35 + (start - 2.3) * float(np.exp(-s / 250))] for s in range(250, 1501, 250)]

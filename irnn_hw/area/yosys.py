@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]  # (syntheses done, of how many)
 class Point:
     """A design (RTLIL or Verilog text, module `name` its top) and a target to synthesise it for.
 
-    by_unit: a second synthesis keeps the top's submodules apart and counts each.
+    by_unit: a second synthesis keeps two levels of submodules apart and counts each.
     """
 
     name: str
@@ -113,7 +113,7 @@ def _result(
         "script": scripts,
         "sha256": _digest(point.source, *scripts.values()),
         "caveat": CAVEAT,
-        "total": _module_figures(target, flat["design"], ()),
+        "total": _own_figures(target, flat["design"], ()),
     }
     if kept is not None:
         units = _units(target, kept, point.name)
@@ -124,30 +124,35 @@ def _result(
     return result
 
 
-def _module_figures(target: Target, stat: dict[str, Any], modules: Iterable[str]) -> dict[str, int]:
-    skipped = set(modules)
-    cells = {k: n for k, n in stat["num_cells_by_type"].items() if k not in skipped}
+def _units(target: Target, stat: dict[str, Any], top: str) -> list[dict[str, Any]]:
+    """Figures of each module's own logic, copies (lane_0, lane_1, ...) together, largest first."""
+    modules = {name.lstrip("\\"): module for name, module in stat["modules"].items()}
+    copies = _copies(modules, top)
+    units: dict[str, Counter[str]] = {}
+    for name, count in sorted(copies.items()):
+        figures = _own_figures(target, modules[name], modules)
+        unit = units.setdefault(_unit_name(name, top), Counter())
+        unit.update({"instances": count, **{k: n * count for k, n in figures.items()}})
+    first = next(iter(target.units))
+    largest_first = sorted(units.items(), key=lambda item: -item[1][first])
+    return [{"unit": name, **figures} for name, figures in largest_first]
+
+
+def _copies(modules: dict[str, Any], top: str) -> Counter[str]:
+    """How often each module is there in the whole design."""
+    result = Counter({top: 1})
+    for name, count in modules[top]["num_cells_by_type"].items():
+        if name in modules:
+            for part, copies in _copies(modules, name).items():
+                result[part] += copies * count
+    return result
+
+
+def _own_figures(target: Target, stat: dict[str, Any], modules: Container[str]) -> dict[str, int]:
+    cells = {k: n for k, n in stat["num_cells_by_type"].items() if k not in modules}
     return target.figures(cells, stat["num_memory_bits"])
 
 
-def _units(target: Target, stat: dict[str, Any], top: str) -> list[dict[str, Any]]:
-    """The top's submodules, copies (lane0, lane1, ...) together; the top's own logic last."""
-    modules = {name.lstrip("\\"): module for name, module in stat["modules"].items()}
-    instances = {
-        name: count for name, count in modules[top]["num_cells_by_type"].items() if name in modules
-    }
-    units: dict[str, Counter[str]] = {}
-    for name, count in sorted(instances.items()):
-        figures = _module_figures(target, modules[name], instances)
-        unit = units.setdefault(_unit_name(name, top), Counter())
-        unit.update({"instances": count, **{k: n * count for k, n in figures.items()}})
-    own = {"instances": 1, **_module_figures(target, modules[top], instances)}
-    first = next(iter(target.units))
-    largest_first = sorted(units.items(), key=lambda item: -item[1][first])
-    rows = [{"unit": name, **figures} for name, figures in largest_first]
-    return [*rows, {"unit": f"{top} (own logic)", **own}]
-
-
 def _unit_name(module: str, top: str) -> str:
-    """npu.lane3 -> lane: copies of a unit are numbered."""
-    return re.sub(r"[_$]?\d+$", "", module.removeprefix(f"{top}.")) or module
+    """npu.vector.lane_3 -> vector.lane: copies of a unit are numbered."""
+    return re.sub(r"[_$]?\d+(?=\.|$)", "", module.removeprefix(f"{top}.")) or module

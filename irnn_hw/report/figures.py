@@ -14,6 +14,12 @@ from irnn_hw.report.activations import ActivationCurve
 
 INK, MUTED, GRID = "#1d2733", "#5b6774", "#dfe4ea"
 BLUE, ORANGE, GREEN, PURPLE = "#2457a6", "#c96a12", "#2b7a4b", "#7a3f9d"
+PHASE_NAMES = {
+    "float": "full precision",
+    "ranges": "gathering ranges",
+    "lut": "8-bit, tables",
+    "pwl": "8-bit, PWL",
+}
 STYLE = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the page's font
     "svg.hashsalt": "irnn",  # equal figures give equal bytes
@@ -44,16 +50,17 @@ def loss_curves(curves: dict[str, Any]) -> Markup:
         start = 0
         for phase, colour in zip(curves["phases"], _cycle(len(curves["phases"])), strict=True):
             steps = np.asarray(phase["steps"], float)
-            axes.plot(start + steps, phase["bits_per_char"], color=colour, lw=1, alpha=0.55)
+            name = PHASE_NAMES.get(phase["name"], phase["name"])
+            axes.plot(start + steps, phase["bits_per_char"], color=colour, lw=1.1, label=name)
             held_out = np.asarray(phase["heldout"], float).reshape(-1, 2)
             x, y = start + held_out[:, 0], held_out[:, 1]
-            axes.plot(x, y, "o-", color=colour, ms=4.5, label=phase["name"])
+            axes.plot(x, y, "o", color=colour, ms=5, mec="white", mew=0.8)
             start += max([0, *steps, *held_out[:, 0]])
         axes.set_xlabel("training step")
         axes.set_ylabel("bits per character")
         axes.set_xlim(left=0)
         _bound(axes, curves)
-        axes.legend(title="held-out, by phase", title_fontsize=9)
+        axes.legend()
         return _svg(figure)
 
 

@@ -45,7 +45,7 @@ bench: $(READY)
 clean:
 	rm -rf build $(VENV) $(VENV).lock sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
-# One environment for each content of pyproject.toml.
-$(READY): pyproject.toml
+# The stamp carries the hash of pyproject.toml: its content, not its date, asks for a new environment.
+$(READY):
 	@PYTHON="$(PYTHON)" PIP_ARGS="$(PIP_ARGS)" TORCH_INDEX="$(TORCH_INDEX)" \
 		sh tools/make-venv.sh $(VENV) $@

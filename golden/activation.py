@@ -6,15 +6,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from golden.fixed import (
-    MAX_SHIFT,
     ClampCount,
     Int64,
     check_bits,
+    check_shift,
     check_zero_point,
     integers,
     round_shift,
     saturate,
 )
+
+# Widest constants: slope * code + intercept stays below the limit of a product.
+SLOPE_BITS = 44
+INTERCEPT_BITS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,11 @@ class PwlSpec:
             raise ValueError(f"knots: {self.knots[-1]} does not fit {self.in_bits} bits")
         if not len(self.knots) == len(self.slopes) == len(self.intercepts):
             raise ValueError("knots, slopes, intercepts: one of each a piece")
-        if not 0 <= self.shift <= MAX_SHIFT:
-            raise ValueError(f"shift {self.shift} is not in 0..{MAX_SHIFT}")
+        if max(map(abs, self.slopes)) >> SLOPE_BITS:
+            raise ValueError(f"slopes: one exceeds {SLOPE_BITS} bits")
+        if max(map(abs, self.intercepts)) >> INTERCEPT_BITS:
+            raise ValueError(f"intercepts: one exceeds {INTERCEPT_BITS} bits")
+        check_shift(self.shift)
 
     @property
     def pieces(self) -> int:

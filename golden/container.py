@@ -1,15 +1,17 @@
 """The file container of models and programs: a JSON header, integer arrays, a SHA-256.
 
 Layout, all little-endian: magic ``IRNN``, uint32 schema version, uint64 header length, header
-(UTF-8 JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's ``arrays``
-gives dtype, shape and offset of each array. Equal content gives equal bytes.
+(UTF-8 JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's
+``arrays`` gives dtype, shape and offset of each array. Equal content gives equal bytes.
 """
 
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,28 +62,47 @@ def unpack(data: bytes, kind: str, source: str) -> tuple[dict[str, Any], dict[st
     if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
         raise InputError(f"{source}: SHA-256 differs: truncated or altered; write it again")
     length = int.from_bytes(data[8:_PREFIX], "little")
-    try:
-        header = json.loads(data[_PREFIX : _PREFIX + length])
+    with reading(source, "malformed header", "write it again"):
+        header = json.loads(
+            data[_PREFIX : _PREFIX + length],
+            parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+        )
         arrays = _read_arrays(header.pop("arrays"), data[_PREFIX + length : -_DIGEST])
         found = header.pop("kind")
-    except (ValueError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: malformed header ({error}); write it again") from error
     if found != kind:
         raise InputError(f"{source}: holds a {found}, a {kind} was expected")
     return header, arrays
 
 
+@contextmanager
+def reading(source: str, problem: str, remedy: str) -> Iterator[None]:
+    """Whatever goes wrong with content from outside becomes an InputError that names the source."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"{source}: {problem} ({error!r}); {remedy}") from error
+    except RecursionError as error:
+        raise InputError(f"{source}: {problem} (nested too deeply); {remedy}") from error
+
+
+def _refuse_number(text: str) -> None:
+    raise ValueError(f"a float ({text}) in an integer-only file")
+
+
 def _read_arrays(index: Mapping[str, Any], blob: bytes) -> dict[str, NDArray[Any]]:
     arrays = {}
     for name, entry in index.items():
+        shape, offset = entry["shape"], entry["offset"]
         if entry["dtype"] not in DTYPES:
             raise ValueError(f"array {name}: dtype {entry['dtype']}")
+        if not all(type(n) is int and n >= 0 for n in (*shape, offset)):
+            raise ValueError(f"array {name}: shape {shape} at offset {offset}")
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        shape = tuple(int(n) for n in entry["shape"])
-        if any(n < 0 for n in shape) or entry["offset"] < 0:
-            raise ValueError(f"array {name}: negative size or offset")
-        count = int(np.prod(shape, dtype=np.int64))
-        array = np.frombuffer(blob, dtype, count, entry["offset"]).reshape(shape)
+        data = blob[offset : offset + math.prod(shape) * dtype.itemsize]
+        array = np.frombuffer(data, dtype).reshape(shape)  # raises where the blob ends too early
         arrays[name] = array.astype(entry["dtype"])
     return arrays
 

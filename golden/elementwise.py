@@ -2,21 +2,25 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from golden.fixed import (
     MAX_MULTIPLIER_WIDTH,
-    MAX_SHIFT,
+    PRODUCT_LIMIT,
     ClampCount,
     FixedPoint,
     Int64,
     check_bits,
+    check_shift,
     check_zero_point,
     integers,
     requantize,
     round_shift,
     saturate,
 )
+
+OPERAND_MAX = (1 << 16) - 1  # of a code's distance from its zero point
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class MultiplySpec:
     out_bits: int = 8
 
     def __post_init__(self) -> None:
+        if self.multiplier.mantissa * OPERAND_MAX**2 >= PRODUCT_LIMIT:
+            raise ValueError(f"multiply: mantissa {self.multiplier.mantissa} exceeds 30 bits")
         check_bits(self.out_bits, "multiply output")
         check_zero_point(self.out_zero_point, self.out_bits, "multiply output")
         for z in self.zero_points:
@@ -60,10 +66,11 @@ class AddSpec:
     def __post_init__(self) -> None:
         if len(self.zero_points) != len(self.mantissas) or not self.mantissas:
             raise ValueError("add: one zero point and one mantissa a term")
-        if any(abs(m) >= 1 << MAX_MULTIPLIER_WIDTH for m in self.mantissas):
+        if any(abs(m) >> MAX_MULTIPLIER_WIDTH for m in self.mantissas):
             raise ValueError(f"add: mantissas {self.mantissas} exceed {MAX_MULTIPLIER_WIDTH} bits")
-        if not 0 <= self.shift <= MAX_SHIFT:
-            raise ValueError(f"add: shift {self.shift} is not in 0..{MAX_SHIFT}")
+        if sum(map(abs, self.mantissas)) * OPERAND_MAX >= PRODUCT_LIMIT:
+            raise ValueError(f"add: {len(self.mantissas)} terms may exceed {PRODUCT_LIMIT}")
+        check_shift(self.shift)
         check_bits(self.out_bits, "add output")
         check_zero_point(self.out_zero_point, self.out_bits, "add output")
         for z in self.zero_points:
@@ -74,8 +81,7 @@ def add(spec: AddSpec, *terms: ArrayLike, clamps: ClampCount | None = None) -> I
     """Codes of the sum of the terms, shape of the broadcast operands."""
     if len(terms) != len(spec.mantissas):
         raise ValueError(f"add: {len(terms)} operands for {len(spec.mantissas)} terms")
-    total: Int64 = sum(  # type: ignore[assignment]
-        m * (integers(q) - z)
-        for q, z, m in zip(terms, spec.zero_points, spec.mantissas, strict=True)
-    )
+    total: Int64 = np.zeros((), np.int64)
+    for q, z, m in zip(terms, spec.zero_points, spec.mantissas, strict=True):
+        total = total + m * (integers(q) - z)
     return saturate(round_shift(total, spec.shift) + spec.out_zero_point, spec.out_bits, clamps)

@@ -54,7 +54,8 @@ class Executor:
                 case Add():
                     result = add(spec, *inputs, clamps=clamps)
                 case Multiply():
-                    result = multiply(spec, *inputs, clamps=clamps)
+                    a, b = inputs
+                    result = multiply(spec, a, b, clamps)
                 case Pwl():
                     result = pwl(spec, inputs[0], clamps)
                 case LookUp():

@@ -3,7 +3,7 @@
 Rounding is half away from zero everywhere (the paper's Eq. 11 works on magnitudes).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 Int64 = NDArray[np.int64]
 
 MAX_SHIFT = 62
-MAX_MULTIPLIER_WIDTH = 32
+MAX_MULTIPLIER_WIDTH = 31  # times a 32-bit accumulator: below the limit of a product
+PRODUCT_LIMIT = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class FixedPoint:
     """The positive real number ``mantissa * 2**-shift`` (Eq. 7-9).
 
     The mantissa is normalised to the design's multiplier width at export; here any positive
-    mantissa of at most 32 bits is in domain. Raises ValueError outside of it.
+    mantissa of at most 31 bits is in domain. Raises ValueError outside of it.
     """
 
     mantissa: int
@@ -28,8 +29,7 @@ class FixedPoint:
     def __post_init__(self) -> None:
         if not 0 < self.mantissa < 1 << MAX_MULTIPLIER_WIDTH:
             raise ValueError(f"mantissa {self.mantissa} is not in 1..2^{MAX_MULTIPLIER_WIDTH}-1")
-        if not 0 <= self.shift <= MAX_SHIFT:
-            raise ValueError(f"shift {self.shift} is not in 0..{MAX_SHIFT}")
+        check_shift(self.shift)
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class ClampCount:
     """How many values a saturation changed, and how many it saw."""
 
     clamped: int = 0
-    seen: int = field(default=0)
+    seen: int = 0
 
     def add(self, before: Int64, after: Int64) -> None:
         self.clamped += int(np.count_nonzero(before != after))
@@ -54,27 +54,40 @@ def integers(x: ArrayLike, name: str = "operand") -> Int64:
     return array.astype(np.int64, copy=False)
 
 
-def round_shift(p: ArrayLike, shift: int) -> Int64:
-    """round(p / 2**shift), half away from zero (Eq. 11). Domain: |p| < 2**62, 0 <= shift <= 62."""
-    p = integers(p)
+def within(x: Int64, limit: int, name: str) -> Int64:
+    """x. Raises ValueError unless every |x| < limit."""
+    if x.size and (int(x.max()) >= limit or int(x.min()) <= -limit):
+        raise ValueError(f"{name}: a magnitude reaches {limit}")
+    return x
+
+
+def check_shift(shift: int) -> None:
+    """Raise ValueError unless shift is one that hardware has."""
     if not 0 <= shift <= MAX_SHIFT:
         raise ValueError(f"shift {shift} is not in 0..{MAX_SHIFT}")
+
+
+def round_shift(p: ArrayLike, shift: int) -> Int64:
+    """round(p / 2**shift), half away from zero (Eq. 11). Domain: |p| < 2**62, 0 <= shift <= 62."""
+    p = within(integers(p), PRODUCT_LIMIT, "round_shift")
+    check_shift(shift)
     if shift == 0:
         return p
     magnitude = np.abs(p)
-    rounded = (magnitude >> shift) + ((magnitude >> (shift - 1)) & 1)
+    rounded: Int64 = (magnitude >> shift) + ((magnitude >> (shift - 1)) & 1)
     return np.where(p < 0, -rounded, rounded)
 
 
 def rescale(a: ArrayLike, multiplier: FixedPoint) -> Int64:
     """round(a * multiplier), half away from zero (Eq. 10). Domain: |a * mantissa| < 2**62."""
-    return round_shift(integers(a) * multiplier.mantissa, multiplier.shift)
+    a = within(integers(a), -(-PRODUCT_LIMIT // multiplier.mantissa), "rescale")
+    return round_shift(a * multiplier.mantissa, multiplier.shift)
 
 
 def saturate(value: ArrayLike, bits: int, clamps: ClampCount | None = None) -> Int64:
     """value clamped to 0..2**bits-1; what was clamped is counted in clamps."""
     value = integers(value)
-    clamped = np.clip(value, 0, (1 << bits) - 1)
+    clamped: Int64 = np.clip(value, 0, (1 << bits) - 1)
     if clamps is not None:
         clamps.add(value, clamped)
     return clamped
@@ -92,14 +105,17 @@ def requantize(
 
 
 def divide_round(n: ArrayLike, shift: int, d: ArrayLike) -> Int64:
-    """round(n / (2**shift * d)), half away from zero, one rounding. Domain: d >= 1.
+    """round(n / (2**shift * d)), half away from zero, one rounding.
 
-    Shift first, then divide the short number: exact, because floors nest.
+    Domain: |n| < 2**62, d >= 1, d * 2**shift < 2**62. Shift first, then divide the short number:
+    exact, because floors nest.
     """
-    n, d = integers(n, "numerator"), integers(d, "divisor")
+    check_shift(shift)
+    n = within(integers(n, "numerator"), PRODUCT_LIMIT, "numerator")
+    d = within(integers(d, "divisor"), PRODUCT_LIMIT >> shift, "divisor")
     if np.any(d < 1):
         raise ValueError("divisor must be at least 1")
-    quotient = ((np.abs(n) + ((d << shift) >> 1)) >> shift) // d
+    quotient: Int64 = ((np.abs(n) + ((d << shift) >> 1)) >> shift) // d
     return np.where(n < 0, -quotient, quotient)
 
 

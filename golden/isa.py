@@ -98,11 +98,31 @@ FORMATS: Mapping[str, tuple[Field, ...]] = MappingProxyType(
 )
 
 
+_MAC = {f.name for f in FORMATS["mac"]}
+_ELEMENT = {f.name for f in FORMATS["vector"]} - {"opcode", "table"}
+# Fields that each opcode reads; every other one is zero.
+FIELDS: Mapping[Opcode, frozenset[str]] = MappingProxyType(
+    {
+        Opcode.HALT: frozenset(),
+        Opcode.LOOP: frozenset({"count"}),
+        Opcode.END: frozenset(),
+        Opcode.MAC_SYNC: frozenset({"wait"}),
+        Opcode.MATVEC: frozenset(_MAC - {"opcode"}),
+        Opcode.VECTOR_SYNC: frozenset({"wait", "fence"}),
+        Opcode.FILL: frozenset({"wait", "signal", "fence", "dst", "beats", "z_out"}),
+        Opcode.EMBED: frozenset(_ELEMENT - {"z_a", "z_b", "z_out", "m_b", "b_bank", "shift"}),
+        Opcode.MULTIPLY: frozenset(_ELEMENT - {"m_b"}),
+        Opcode.ADD: frozenset(_ELEMENT),
+        Opcode.PWL: frozenset(_ELEMENT - {"b", "b_bank", "z_a", "z_b", "m_a", "m_b"} | {"table"}),
+    }
+)
+
+
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: opcode and the fields that are not zero.
+    """One instruction: opcode and the fields that are not zero, in the order of the table.
 
-    Raises ValueError for an unknown field or a value that its field cannot hold.
+    Raises ValueError for a field that the opcode does not read, or a value that does not fit.
     """
 
     opcode: Opcode
@@ -111,13 +131,15 @@ class Instruction:
     def __post_init__(self) -> None:
         known = {field.name: field for field in FORMATS[self.opcode.engine]}
         for name, value in self.fields.items():
-            if name not in known or name == "opcode":
+            if name not in known or (value and name not in FIELDS[self.opcode]):
                 raise ValueError(f"{self.opcode.name}: no field {name}")
             field = known[name]
             low = -(1 << (field.width - 1)) if field.signed else 0
             high = low + (1 << field.width) - 1
             if not low <= value <= high:
                 raise ValueError(f"{self.opcode.name}: {name} = {value} is not in {low}..{high}")
+        set_fields = {name: int(self.fields[name]) for name in known if self.fields.get(name)}
+        object.__setattr__(self, "fields", set_fields)
 
     def __getitem__(self, name: str) -> int:
         return self.fields.get(name, 0)
@@ -146,7 +168,7 @@ class Instruction:
         return cls(opcode, fields)
 
     def __str__(self) -> str:
-        fields = (f"{name}={value}" for name, value in self.fields.items() if value)
+        fields = (f"{name}={value}" for name, value in self.fields.items())
         return " ".join([self.opcode.name.lower(), *fields])
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,15 +81,17 @@ class MatVecSpec:
     @cached_property
     def centred(self) -> Int64:
         """q_w - Z_w: the weights in units of S_w."""
-        return integers(self.weights) - self.w_zero_point
+        centred: Int64 = integers(self.weights) - self.w_zero_point
+        return centred
 
     @cached_property
     def folded_bias(self) -> Int64:
         """bias - Z_x * sum_k w[r, k]: what is added adds to the product of the raw codes."""
-        return self.bias - self.x_zero_point * self.centred.sum(axis=1)
+        folded: Int64 = self.bias - self.x_zero_point * self.centred.sum(axis=1)
+        return folded
 
     @cached_property
-    def _operand(self) -> NDArray[np.float32] | NDArray[np.float64]:
+    def _operand(self) -> NDArray[Any]:
         """weights.T in the narrowest float whose mantissa holds every partial sum exactly."""
         largest = np.abs(self.centred).sum(axis=1).max(initial=0) << self.x_bits
         dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
@@ -102,8 +105,9 @@ def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:
     codes = integers(x, "x")
     if codes.size and (int(codes.min()) < 0 or int(codes.max()) >> spec.x_bits):
         raise ValueError(f"x: codes outside 0..{(1 << spec.x_bits) - 1}")
-    product = codes.astype(spec._operand.dtype) @ spec._operand
-    return product.astype(np.int64) + spec.folded_bias
+    product: NDArray[Any] = codes.astype(spec._operand.dtype) @ spec._operand
+    acc: Int64 = product.astype(np.int64) + spec.folded_bias
+    return acc
 
 
 def matvec(spec: MatVecSpec, x: ArrayLike, clamps: ClampCount | None = None) -> Int64:

@@ -5,8 +5,8 @@ its source held at the end of the step before (its zero point at first).
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,119 +15,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden import container
-from golden.activation import LutSpec, PwlSpec
-from golden.elementwise import AddSpec, MultiplySpec
-from golden.errors import InputError
 from golden.fixed import FixedPoint
-from golden.linear import MatVecSpec
+from golden.model_check import check, spec_of
+from golden.operations import (
+    OPERATION_NAMES,
+    OPERATIONS,
+    Add,
+    Embedding,
+    LookUp,
+    MatVec,
+    Multiply,
+    Operation,
+    Pwl,
+    Slice,
+    State,
+    Tensor,
+)
+
+__all__ = [
+    "Add",
+    "Embedding",
+    "IntModel",
+    "LookUp",
+    "MatVec",
+    "Multiply",
+    "Operation",
+    "Pwl",
+    "Slice",
+    "State",
+    "Tensor",
+]
 
 KIND = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A vector of `length` codes of `bits` bits. bits 32: accumulators, signed, no zero point."""
-
-    name: str
-    length: int
-    bits: int = 8
-    zero_point: int = 0
-
-    def __post_init__(self) -> None:
-        if self.bits not in (8, 16, 32) or self.length < 1:
-            raise ValueError(f"tensor {self.name}: length {self.length}, {self.bits} bits")
-        if not 0 <= self.zero_point < 1 << self.bits:
-            raise ValueError(f"tensor {self.name}: zero point {self.zero_point}")
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Tensor `name` holds through a step what `source` held at the end of the last one."""
-
-    name: str
-    source: str
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Embedding:
-    """output = table[token]; table: uint8 (symbols, columns)."""
-
-    output: str
-    table: NDArray[np.uint8]
-    inputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class MatVec:
-    """output = weights x + bias, requantized unless multiplier is None (then 32-bit)."""
-
-    output: str
-    inputs: tuple[str, ...]
-    weights: NDArray[np.int8]
-    bias: NDArray[np.int32]
-    multiplier: FixedPoint | None
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """output = input[start : start + length of output]: a view."""
-
-    output: str
-    inputs: tuple[str, ...]
-    start: int
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    """output = sum of mantissa_i * input_i, one shift, one rounding."""
-
-    output: str
-    inputs: tuple[str, ...]
-    mantissas: tuple[int, ...]
-    shift: int
-
-
-@dataclass(frozen=True, slots=True)
-class Multiply:
-    """output = input_0 * input_1, requantized."""
-
-    output: str
-    inputs: tuple[str, ...]
-    multiplier: FixedPoint
-
-
-@dataclass(frozen=True, slots=True)
-class Pwl:
-    """output = PWL(input): pieces start at knots; constants at 2**-shift of an output LSB."""
-
-    output: str
-    inputs: tuple[str, ...]
-    knots: tuple[int, ...]
-    slopes: tuple[int, ...]
-    intercepts: tuple[int, ...]
-    shift: int
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """output = table[input]."""
-
-    output: str
-    inputs: tuple[str, ...]
-    table: tuple[int, ...]
-
-
-Operation = Embedding | MatVec | Slice | Add | Multiply | Pwl | LookUp
-OPERATIONS: dict[str, type[Operation]] = {
-    "embedding": Embedding,
-    "matvec": MatVec,
-    "slice": Slice,
-    "add": Add,
-    "multiply": Multiply,
-    "pwl": Pwl,
-    "lookup": LookUp,
-}
-_OP_NAMES = {cls: name for name, cls in OPERATIONS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +66,12 @@ class IntModel:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self.tensors, self.states, self.operations, self.output)
 
     @cached_property
     def specs(self) -> tuple[Any, ...]:
         """The golden spec of each operation (None: embedding, slice), from its tensors."""
-        return tuple(_spec(op, self.tensors) for op in self.operations)
+        return tuple(spec_of(op, self.tensors) for op in self.operations)
 
     @property
     def sha256(self) -> str:
@@ -160,7 +79,7 @@ class IntModel:
 
     def to_bytes(self) -> bytes:
         arrays: dict[str, NDArray[Any]] = {}
-        operations = [_op_header(op, arrays) for op in self.operations]
+        operations = [_operation_header(op, arrays) for op in self.operations]
         header = {
             "tensors": [[t.name, t.length, t.bits, t.zero_point] for t in self.tensors.values()],
             "states": [[s.name, s.source] for s in self.states],
@@ -175,19 +94,26 @@ class IntModel:
     def from_bytes(cls, data: bytes, source: str = "model") -> "IntModel":
         """The model in `data`. Raises InputError for anything but a sound model."""
         header, arrays = container.unpack(data, KIND, source)
-        try:
-            return cls(
-                tensors={t[0]: Tensor(*t) for t in header["tensors"]},
-                states=tuple(State(*s) for s in header["states"]),
-                operations=tuple(_read_op(dict(op), arrays) for op in header["operations"]),
-                output=header["output"],
-                output_scale=FixedPoint(*header["output_scale"]),
-                metadata=header["metadata"],
-            )
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(f"{source}: malformed model ({error!r}); export it again") from error
+        with container.reading(source, "malformed model", "export it again"):
+            model = cls._read(header, arrays)
+            if model.to_bytes() != data:
+                raise ValueError("not in the one form that a model has")
+        return model
+
+    @classmethod
+    def _read(cls, header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "IntModel":
+        tensors = [Tensor(_text(t[0]), *_integers(t[1:])) for t in header["tensors"]]
+        names = {t.name: t for t in tensors}
+        if len(names) != len(tensors):
+            raise ValueError("tensors: two of the same name")
+        return cls(
+            tensors=names,
+            states=tuple(State(*_texts(s)) for s in header["states"]),
+            operations=tuple(_read_operation(dict(op), arrays) for op in header["operations"]),
+            output=_text(header["output"]),
+            output_scale=FixedPoint(*_integers(header["output_scale"])),
+            metadata=dict(header["metadata"]),
+        )
 
     def save(self, path: Path) -> None:
         container.write_atomic(path, self.to_bytes())
@@ -197,9 +123,9 @@ class IntModel:
         return cls.from_bytes(container.read_bytes(path, "model"), str(path))
 
 
-def _op_header(op: Operation, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    header: dict[str, Any] = {"op": _OP_NAMES[type(op)]}
-    for name in type(op).__dataclass_fields__:
+def _operation_header(op: Operation, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    header: dict[str, Any] = {"op": OPERATION_NAMES[type(op)]}
+    for name in (f.name for f in fields(op)):
         value = getattr(op, name)
         if isinstance(value, np.ndarray):
             arrays[f"{op.output}.{name}"] = value
@@ -210,97 +136,53 @@ def _op_header(op: Operation, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]
     return header
 
 
-def _read_op(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Operation:
-    cls = OPERATIONS[header.pop("op")]
-    for name in ("weights", "bias", "table"):
-        if isinstance(header.get(name), str):
-            header[name] = arrays[header[name]]
-    if header.get("multiplier") is not None:
-        header["multiplier"] = FixedPoint(*header["multiplier"])
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in header.items()})
+def _read_operation(header: dict[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Operation:
+    """The operation of a header: each field is read as its name says, or as integers."""
+    make: Callable[..., Operation] = OPERATIONS[header.pop("op")]
+    values: dict[str, Any] = {}
+    for name, value in header.items():
+        if isinstance(value, str) and name in ("weights", "bias", "table"):
+            values[name] = arrays[value]
+        else:
+            read: Callable[[Any], Any] = _READERS.get(name, _integers)
+            values[name] = read(value)
+    return make(**values)
 
 
-def _spec(op: Operation, tensors: Mapping[str, Tensor]) -> Any:
-    """The spec dataclass that golden evaluates (and RTL is built from) for this operation."""
-    out = tensors[op.output]
-    zero_points = tuple(tensors[name].zero_point for name in op.inputs)
-    match op:
-        case MatVec():
-            x = tensors[op.inputs[0]]
-            last = op.multiplier is None
-            return MatVecSpec(
-                op.weights,
-                op.bias,
-                x.zero_point,
-                op.multiplier,
-                0 if last else out.zero_point,
-                x.bits,
-                8 if last else out.bits,
-            )
-        case Add():
-            return AddSpec(zero_points, op.mantissas, op.shift, out.zero_point, out.bits)
-        case Multiply():
-            a, b = zero_points
-            return MultiplySpec((a, b), op.multiplier, out.zero_point, out.bits)
-        case Pwl():
-            x = tensors[op.inputs[0]]
-            return PwlSpec(
-                op.knots, op.slopes, op.intercepts, op.shift, out.zero_point, x.bits, out.bits
-            )
-        case LookUp():
-            return LutSpec(op.table, tensors[op.inputs[0]].bits, out.bits)
-    return None
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no name")
+    return value
 
 
-def _check(model: IntModel) -> None:
-    """Every tensor is known, written once before it is read, and of the shape its use needs."""
-    known = {state.name for state in model.states}
-    for op in model.operations:
-        where = f"operation {_OP_NAMES[type(op)]} -> {op.output}"
-        for name in (*op.inputs, op.output):
-            if name not in model.tensors:
-                raise InputError(f"{where}: unknown tensor {name}")
-        for name in op.inputs:
-            if name not in known:
-                raise InputError(f"{where}: reads {name} before it is written")
-        if op.output in known:
-            raise InputError(f"{where}: {op.output} is written twice")
-        known.add(op.output)
-        problem = _shape_problem(op, model.tensors)
-        if problem:
-            raise InputError(f"{where}: {problem}")
-        try:
-            _spec(op, model.tensors)
-        except ValueError as error:
-            raise InputError(f"{where}: {error}") from error
-    for state in model.states:
-        pair = [model.tensors.get(state.name), model.tensors.get(state.source)]
-        if None in pair or state.source not in known:
-            raise InputError(f"state {state.name}: {state.source} is never written")
-        if len({(t.length, t.bits, t.zero_point) for t in pair if t}) != 1:
-            raise InputError(f"state {state.name}: differs from {state.source} in shape")
-    if model.output not in known:
-        raise InputError(f"output {model.output} is never written")
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(v) for v in _items(value))
 
 
-def _shape_problem(op: Operation, tensors: Mapping[str, Tensor]) -> str | None:
-    out, inputs = tensors[op.output], [tensors[name] for name in op.inputs]
-    if any(t.bits == 32 for t in inputs):
-        return "reads 32-bit accumulators"
-    arity = {Embedding: 0, Add: len(inputs) or 1, Multiply: 2}.get(type(op), 1)
-    if len(inputs) != arity:
-        return f"{len(inputs)} inputs, {arity} expected"
-    match op:
-        case Embedding():
-            if op.table.dtype != np.uint8 or op.table.ndim != 2 or op.table.shape[0] < 1:
-                return "table: uint8 matrix expected"
-            return None if (op.table.shape[1], 8) == (out.length, out.bits) else "output length"
-        case MatVec():
-            if op.weights.shape != (out.length, inputs[0].length):
-                return f"weights {op.weights.shape} for {inputs[0].length} -> {out.length}"
-            return None if (out.bits == 32) == (op.multiplier is None) else "output bits"
-        case Slice():
-            same = (out.bits, out.zero_point) == (inputs[0].bits, inputs[0].zero_point)
-            fits = op.start >= 0 and op.start + out.length <= inputs[0].length
-            return None if same and fits else "slice outside its input, or of other parameters"
-    return None if all(t.length == out.length for t in inputs) else "operand lengths differ"
+def _integer(value: Any) -> int:
+    if type(value) is not int:  # a bool is no integer here
+        raise ValueError(f"{value!r} is no integer")
+    return value
+
+
+def _integers(value: Any) -> tuple[int, ...]:
+    return tuple(_integer(v) for v in _items(value))
+
+
+def _items(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is no list")
+    return value
+
+
+def _multiplier(value: Any) -> FixedPoint | None:
+    return None if value is None else FixedPoint(*_integers(value))
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "output": _text,
+    "inputs": _texts,
+    "multiplier": _multiplier,
+    "start": _integer,
+    "shift": _integer,
+}

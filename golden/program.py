@@ -64,6 +64,32 @@ class Program:
                     f"{name}: {needed} needed, configuration {c.name} holds {there}; "
                     "choose a larger configuration or a smaller model"
                 )
+        for name, (dtype, shape) in self._arrays.items():
+            array: NDArray[Any] = getattr(self, name)
+            if (array.dtype, array.shape) != (dtype, shape):
+                raise InputError(f"{name}: {array.dtype} {array.shape}; {dtype} {shape} expected")
+        if not self.instructions or len(self.labels) != len(self.instructions):
+            raise InputError(
+                f"labels: {len(self.labels)} for {len(self.instructions)} instructions"
+            )
+        texts = (*self.labels, *self.buffers, self.model_sha256)
+        numbers = (self.outputs, *(n for b in self.buffers.values() for n in (b.address, b.length)))
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError("labels, buffers, model_sha256: text expected")
+        if self.outputs == 0 or not all(type(n) is int and n >= 0 for n in numbers):
+            raise InputError("outputs, buffers: integers expected")
+
+    @property
+    def _arrays(self) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+        """What each array has to be."""
+        c, tables = self.config, len(self.knots)
+        return {
+            "weights": (np.dtype(np.int8), (len(self.weights), c.rows, c.columns)),
+            "bias": (np.dtype(np.int32), (len(self.bias),)),
+            "constants": (np.dtype(np.uint8), (len(self.constants),)),
+            "knots": (np.dtype(np.uint8), (tables, c.pieces - 1)),
+            "segments": (np.dtype(np.int32), (tables * c.pieces, 2)),
+        }
 
     @cached_property
     def words(self) -> NDArray[np.uint32]:
@@ -114,24 +140,21 @@ class Program:
     def from_bytes(cls, data: bytes, source: str = "program") -> "Program":
         """The program in `data`. Raises InputError for anything but a sound one."""
         header, arrays = container.unpack(data, KIND, source)
-        try:
+        with container.reading(source, "malformed program", "compile it again"):
             words = arrays.pop("program").astype(object)
             codes = [sum(int(w) << (32 * n) for n, w in enumerate(row)) for row in words]
-            return cls(
+            program = cls(
                 config=NpuConfig(**header["config"]),
                 instructions=tuple(Instruction.decode(code) for code in codes),
                 labels=tuple(header["labels"]),
-                buffers={k: Buffer(Bank(b[0]), b[1], b[2]) for k, b in header["buffers"].items()},
+                buffers={k: Buffer(Bank(b), *at) for k, (b, *at) in header["buffers"].items()},
                 outputs=header["outputs"],
                 model_sha256=header["model_sha256"],
                 **arrays,
             )
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(
-                f"{source}: malformed program ({error!r}); compile it again"
-            ) from error
+            if program.to_bytes() != data:
+                raise ValueError("not in the one form that a program has")
+        return program
 
     def save(self, path: Path) -> None:
         container.write_atomic(path, self.to_bytes())

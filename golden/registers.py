@@ -1,7 +1,7 @@
 """The host's view of the NPU: registers and memory windows on AXI4-Lite, one table for all.
 
-Addresses are in bytes, words are 32 bits. A memory word wider than 32 bits lies at `stride` bytes, its
-lowest bits first; windows are written only, while the NPU is idle.
+Addresses are in bytes, words are 32 bits. A memory word wider than 32 bits lies at `stride` bytes,
+its lowest bits first; windows are written only, while the NPU is idle.
 """
 
 from dataclasses import dataclass

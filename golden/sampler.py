@@ -15,6 +15,7 @@ FRACTION_BITS = 8
 # round(2^15 * 2^(-i/256)): powers of two at the sampler's resolution, by integer square roots of
 # exact powers, so that no float decides a bit.
 WEIGHT_BITS = 15
+SCALE_BITS = 30
 
 
 def _exp2_table() -> tuple[int, ...]:
@@ -48,15 +49,23 @@ class Sampler:
     _state: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self._state = (self.seed * 0x9E3779B97F4A7C15 + 1) & ((1 << 64) - 1)
+        if self.scale.mantissa >> SCALE_BITS:
+            raise InputError(f"scale: mantissa {self.scale.mantissa} exceeds {SCALE_BITS} bits")
+        # 0 would be the generator's one fixed point.
+        self._state = (self.seed * 0x9E3779B97F4A7C15 + 1) & ((1 << 64) - 1) or 1
 
     def weights(self, logits: ArrayLike) -> Int64:
         """Integers proportional to exp(logit): 2^15 for the largest."""
-        below = int(np.max(integers(logits))) - integers(logits)
-        finer = FixedPoint(self.scale.mantissa, self.scale.shift - FRACTION_BITS)
-        exponent = rescale(below, finer)  # in 2^-FRACTION_BITS of a power of two
+        logits = integers(logits, "logits")
+        # So far below the largest, a weight is 0; no product leaves int64.
+        nothing = ((WEIGHT_BITS + 1) << self.scale.shift) // self.scale.mantissa + 1
+        below = np.minimum(np.max(logits) - logits, min(nothing, 1 << 32))
+        finer = max(FRACTION_BITS - self.scale.shift, 0)
+        units = FixedPoint(self.scale.mantissa, max(self.scale.shift - FRACTION_BITS, 0))
+        exponent = rescale(below << finer, units)  # in 2^-FRACTION_BITS of a power of two
         fraction = EXP2[exponent & ((1 << FRACTION_BITS) - 1)]
-        return fraction >> np.minimum(exponent >> FRACTION_BITS, 62)
+        weights: Int64 = fraction >> np.minimum(exponent >> FRACTION_BITS, 62)
+        return weights
 
     def draw(self, logits: ArrayLike) -> int:
         """The index of one symbol, drawn with probability weight / sum of weights."""
@@ -75,7 +84,7 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Conversation:
-    """symbols: (steps,) what the model read, its own at the end. traces: tensor -> (steps, length)."""
+    """symbols: (steps,) what the model read, its own last. traces: tensor -> (steps, length)."""
 
     symbols: list[int]
     traces: dict[str, Int64]

@@ -29,7 +29,8 @@ def ties(rng: np.random.Generator, mantissa: Int64, shift: Int64, bits: int) -> 
     half = (np.int64(1) << np.maximum(shift - 1, 0)) * (2 * rng.integers(-300, 300, len(shift)) + 1)
     value = half // mantissa + rng.integers(-1, 1, len(shift), endpoint=True)
     limit = (1 << (bits - 1)) - 1
-    return np.clip(value, -limit - 1, limit)
+    clipped: Int64 = np.clip(value, -limit - 1, limit)
+    return clipped
 
 
 def pwl_spec(

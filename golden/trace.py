@@ -34,7 +34,7 @@ class Events:
 class Trace:
     """One run.
 
-    result: MAC writes, a byte each. activation: vector writes, `lanes` bytes each, the first lowest.
+    result: MAC writes, a byte each. activation: vector writes, `lanes` bytes each, first lowest.
     output: accumulators entering the output queue; address 1 marks the last of an instruction.
     arrivals: cycle at which each input symbol was taken; departures: at which each output word was.
     cycles: from start to done. Cycle 0 is the one that starts the program.
@@ -64,18 +64,30 @@ class Divergence:
 
 
 def first_divergence(expected: Trace, found: Trace) -> Divergence | None:
-    """The earliest event that differs in cycle, address or data; None where the traces are equal."""
+    """The earliest event that differs in cycle, address or data; None where traces are equal."""
     candidates = []
     for kind in KINDS:
         a, b = getattr(expected, kind), getattr(found, kind)
-        n = min(len(a), len(b))
-        differs = np.zeros(n, bool)
-        for name in ("cycle", "address", "data"):
-            differs |= getattr(a, name)[:n] != getattr(b, name)[:n]
-        index = int(np.argmax(differs)) if differs.any() else n
+        wrong = _wrong(a, b)
+        index = int(np.argmax(wrong)) if wrong.any() else len(wrong)
         if index < max(len(a), len(b)):
             candidates.append(Divergence(kind, index, _event(a, index), _event(b, index)))
     return min(candidates, key=lambda d: d.cycle, default=None)
+
+
+def count_differing(expected: Trace, found: Trace) -> int:
+    """Events that differ in cycle, address or data, are missing, or are too many."""
+    pairs = [(getattr(expected, kind), getattr(found, kind)) for kind in KINDS]
+    return sum(int(_wrong(a, b).sum()) + abs(len(a) - len(b)) for a, b in pairs)
+
+
+def _wrong(a: Events, b: Events) -> NDArray[np.bool_]:
+    """Of each pair of events that both sides have: whether they differ."""
+    n = min(len(a), len(b))
+    wrong = np.zeros(n, bool)
+    for ours, theirs in ((a.cycle, b.cycle), (a.address, b.address), (a.data, b.data)):
+        wrong |= ours[:n] != theirs[:n]
+    return wrong
 
 
 def _event(events: Events, index: int) -> tuple[int, int, int] | None:

@@ -168,7 +168,7 @@ class MacEngine(wiring.Component):
         return array
 
     def _drain(self, m: Module, array: MacArray, tags: SyncFIFO):
-        """A tile's accumulators, one a cycle: + bias, then requantized or streamed; the last row's cycle."""
+        """A tile's accumulators, one a cycle, + bias, to memory or stream; the last row's cycle."""
         config = self._config
         load = array.o.valid
         tag_in = Signal(self._tag)

@@ -15,8 +15,8 @@ STEPS_BITS = 32
 class Sequencer(wiring.Component):
     """Two cycles an instruction: fetch, then decode. A full queue holds the decode.
 
-    LOOP pushes the address that follows and its count; END returns there count - 1 times. HALT waits
-    until `drained` and raises `done`.
+    LOOP pushes the address that follows and its count; END returns there count - 1 times. HALT
+    waits until `drained` and raises `done`.
 
     Parameters: config. Members: start: In, steps: In, drained: In, running: Out, done: Out,
     address: Out (program memory), word: In, mac: Out(stream), vector: Out(stream).

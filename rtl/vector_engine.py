@@ -15,7 +15,7 @@ OPERANDS = MEMORY_READ + OPERAND_REGISTER
 
 
 class VectorEngine(wiring.Component):
-    """Executes the vector instructions of golden/isa.py in order; golden/machine.py gives its cycles.
+    """Executes the vector instructions of golden/isa.py in order; golden/machine.py gives cycles.
 
     L elements a cycle, the result written WRITE_LATENCY cycles after its operands are addressed.
     FILL and EMBED are ADDs: of nothing, and of one row with multiplier 1 at shift 0.

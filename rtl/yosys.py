@@ -1,4 +1,4 @@
-"""Yosys in a process of its own: an error there ends the process, and state would leak between runs."""
+"""Yosys in a process of its own: an error ends the process, and state would leak between runs."""
 
 import subprocess
 import sys

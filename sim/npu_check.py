@@ -16,7 +16,7 @@ from golden.machine import Host, Machine
 from golden.model import IntModel
 from golden.program import Program
 from golden.sampler import Conversation, Sampler, converse
-from golden.trace import Trace, first_divergence
+from golden.trace import KINDS, Trace, count_differing, first_divergence
 from rtl.emit import verilog_text
 from rtl.npu import Npu
 from sim import verilator
@@ -102,7 +102,7 @@ def cosimulate(
         ran = verilator.run_cocotb(build, "sim.tb_npu", {}, folder)
     observed = _observed(folder)
     trace = read_trace(folder, observed.get("cycles", 0), observed.get("mac_beats", 0))
-    host = Host(conversation.symbols, *_streams(trace, complete=ran.ok))
+    host = Host(conversation.symbols, trace.arrivals, trace.departures)
     machine = Machine(program, len(conversation.symbols), host)
     message = ran.message
     writes, explanation = _against_machine(machine, trace, model, conversation)
@@ -140,17 +140,12 @@ def _observed(folder: Path) -> dict:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _streams(trace: Trace, *, complete: bool):
-    """The host's cycles for the machine; of a run that was cut short, a host that never waits."""
-    return (trace.arrivals, trace.departures) if complete else (None, None)
-
-
 def _against_machine(
     machine: Machine, trace: Trace, model: IntModel, conversation: Conversation
 ) -> tuple[Compared, str]:
     """Every event of the trace against the machine's, and the first divergence explained."""
     expected = machine.run()
-    words = sum(len(getattr(expected, kind)) for kind in ("result", "activation", "output"))
+    words = sum(len(getattr(expected, kind)) for kind in KINDS)
     divergence = first_divergence(expected, trace)
     if divergence is not None:
         differing = count_differing(expected, trace)
@@ -160,19 +155,6 @@ def _against_machine(
         if ours != theirs:
             return Compared(words, 1), f"{name}: {theirs} counted, {ours} by the machine"
     return Compared(words, 0), ""
-
-
-def count_differing(expected: Trace, found: Trace) -> int:
-    """Events that differ in cycle, address or data, are missing, or are too many."""
-    differing = 0
-    for kind in ("result", "activation", "output"):
-        a, b = getattr(expected, kind), getattr(found, kind)
-        n = min(len(a), len(b))
-        wrong = np.zeros(n, bool)
-        for column in ("cycle", "address", "data"):
-            wrong |= getattr(a, column)[:n] != getattr(b, column)[:n]
-        differing += int(wrong.sum()) + abs(len(a) - len(b))
-    return differing
 
 
 class _Watch:

@@ -1,5 +1,7 @@
 """Memory images: weights in the order in which the array reads them, biases, tables, constants."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,7 +67,7 @@ class Images:
             )
         return number
 
-    def arrays(self) -> dict[str, NDArray[np.integer]]:
+    def arrays(self) -> dict[str, Any]:
         """The images, as golden.program.Program takes them."""
         r, c, pieces = self._config.rows, self._config.columns, self._config.pieces
         knots = np.zeros((len(self._tables), pieces - 1), np.uint8)

@@ -1,9 +1,9 @@
 """One time step as a list of instructions in an order that one engine alone could follow.
 
 Levels: a matrix-vector product is one level above what it reads; the element-wise operations that
-follow share its level. The element-wise work of a level is cut into blocks of hidden units, and so is
-the last product before it: while the MAC engine computes a block, the vector engine finishes the one
-before.
+follow share its level. The element-wise work of a level is cut into blocks of hidden units, and so
+is the last product before it: while the MAC engine computes a block, the vector engine finishes the
+one before.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,7 +11,7 @@ from irnn_hw.compiler.lower import Lowered
 class Order:
     """Flags by instruction index, and the sync instructions that end the step.
 
-    closing[engine] says that the engine must wait, at the end of the step, for a token of the other.
+    closing: engines that must wait, at the end of the step, for a token of the other.
     """
 
     waits: set[int] = field(default_factory=set)

@@ -17,16 +17,17 @@ COCOTB_WORDS = 1000
 
 
 class UnitBench:
-    """One unit with its Verilog and its vectors, to be checked natively and through cocotb."""
+    """One unit, to be checked natively and through cocotb.
 
-    def __init__(self, unit: Unit, seed: int, verilog: str | None = None):
-        """verilog: module `unit`, to be checked in place of what the unit emits."""
+    verilog: module `unit`, as emitted; a mutant may take its place. expected: golden's words.
+    """
+
+    def __init__(self, unit: Unit, seed: int):
         component = unit.build()
-        emitted = verilog_text(component, TOPLEVEL)
         vectors = unit.vectors(seed)
         shape_in, shape_out = component.i.payload.shape(), component.o.payload.shape()
         self.name = unit.name
-        self.verilog = emitted if verilog is None else verilog
+        self.verilog = verilog_text(component, TOPLEVEL)
         self._seed = seed
         self.expected = Expected(
             vectors.inputs,

@@ -14,7 +14,8 @@ def test_the_unit_check_finds_the_fault(mutation):
     assert bench.check_native().ok
     mutant = mutant_verilog(mutation)
     assert mutant != bench.verilog
-    result = UnitBench(UNITS[mutation.unit], 0, mutant).check_native()
+    bench.verilog = mutant
+    result = bench.check_native()
     assert not result.ok
     assert result.message
 

@@ -14,10 +14,11 @@ from irnn_hw.data.corpus import UNKNOWN, Corpus
 from irnn_hw.evaluate import STREAMS, bits_per_character, held_out_streams
 from irnn_hw.qat import checkpoint
 from irnn_hw.qat.config import PHASES, TrainConfig
-from irnn_hw.qat.frozen import Frozen
+from irnn_hw.qat.frozen import ACTIVATIONS, Frozen
 from irnn_hw.qat.model import CharLM
-from irnn_hw.qat.snapshot import snapshot
+from irnn_hw.qat.snapshot import OUTPUT_SCALE_WIDTH, snapshot
 from irnn_hw.qat.train import frozen_of, quantized, threads
+from irnn_hw.quant.multipliers import fixed_point
 
 CHUNK = 256  # time steps whose logits are held at once
 
@@ -65,9 +66,27 @@ def export_model(path: Path) -> IntModel:
         "unknown": vocabulary.index(UNKNOWN),
         "corpus_sha256": restored.content["corpus"],
         "multiplier_width": restored.config.multiplier_width,
+        "activations": _activations(restored.frozen),
     }
     weights = restored.network("model").weights()
     return snapshot(weights, restored.frozen, restored.config.multiplier_width, metadata).model
+
+
+def _activations(frozen: Frozen) -> dict[str, Any]:
+    """What each activation stands for, its scales as [mantissa, shift]: for people and reports."""
+
+    def scale(tensor: str) -> list[int]:
+        value = fixed_point(frozen.params[tensor].scale, tensor, OUTPUT_SCALE_WIDTH)
+        return [value.mantissa, value.shift]
+
+    return {
+        output: {
+            "function": function,
+            "input_scale": scale(source),
+            "output_scale": scale(output),
+        }
+        for output, (function, source) in ACTIVATIONS.items()
+    }
 
 
 @torch.no_grad()

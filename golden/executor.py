@@ -61,8 +61,7 @@ class Executor:
                 case LookUp():
                     result = look_up(spec, inputs[0])
             values[op.output] = result
-        for state in self.model.states:
-            values[state.name] = values[state.source]
+        values |= {state.name: values[state.source] for state in self.model.states}
         return values[self.model.output]
 
     def run(

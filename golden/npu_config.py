@@ -23,6 +23,27 @@ MAC_WRITE_LATENCY = MAC_STREAM_LATENCY + REQUANTIZER
 # From the issue of a beat to the cycle that writes its result.
 VECTOR_WRITE_LATENCY = MEMORY_READ + OPERAND_REGISTER + VECTOR_LANE
 
+POWERS_OF_TWO = (
+    "rows", "columns", "lanes", "weight_words", "bias_words", "constant_bytes", "activation_bytes",
+    "result_bytes", "program_words", "tables", "pieces",
+)  # fmt: skip
+# From the fields of golden/isa.py; from a tile's two cycles (rows), a trace's 64-bit words (lanes),
+# a 32-bit slope and offset (slope_bits).
+LIMITS = {
+    "rows": (2, 1 << 15),
+    "lanes": (1, 8),
+    "weight_words": (2, 1 << 24),
+    "bias_words": (2, 1 << 16),
+    "constant_bytes": (2, 1 << 24),
+    "activation_bytes": (2, 1 << 16),
+    "result_bytes": (2, 1 << 16),
+    "program_words": (2, 1 << 16),
+    "tables": (1, 16),
+    "pieces": (2, 256),
+    "multiplier_width": (1, 17),
+    "slope_bits": (2, 23),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NpuConfig:
@@ -55,18 +76,29 @@ class NpuConfig:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if name != "name" and (not isinstance(value, int) or value < 1):
-                raise InputError(f"configuration {self.name}: {name} is {value}; at least 1")
-        for name in ("columns", "lanes", "weight_words", "bias_words", "constant_bytes",
-                     "activation_bytes", "result_bytes", "program_words", "tables", "pieces",
-                     "rows"):  # fmt: skip
-            value = getattr(self, name)
-            if value & (value - 1):
-                raise InputError(f"configuration {self.name}: {name} {value} is no power of two")
-        if self.columns % self.lanes:
-            raise InputError(f"configuration {self.name}: lanes {self.lanes} exceed the columns")
-        if self.pieces < 2:
-            raise InputError(f"configuration {self.name}: pieces {self.pieces}; at least 2")
+            if name != "name" and (type(value) is not int or value < 1):
+                raise self._error(f"{name} is {value}; at least 1")
+            if name in POWERS_OF_TWO and value & (value - 1):
+                raise self._error(f"{name} {value} is no power of two")
+            if name in LIMITS and not LIMITS[name][0] <= value <= LIMITS[name][1]:
+                raise self._error(f"{name} {value} is not in {LIMITS[name][0]}..{LIMITS[name][1]}")
+        if self.columns < self.lanes:
+            raise self._error(f"lanes {self.lanes} exceed the columns")
+        for name, word in (
+            ("activation_bytes", self.word_bytes),
+            ("result_bytes", self.word_bytes),
+            ("constant_bytes", self.constant_word_bytes),
+        ):
+            if getattr(self, name) < 2 * word:
+                raise self._error(f"{name} {getattr(self, name)} hold no two words of {word} bytes")
+        # The vector lane scales by slopes and by multipliers, and adds intercept - slope * knot.
+        if self.slope_bits <= self.multiplier_width:
+            raise self._error(f"slope_bits {self.slope_bits}; more than multiplier_width")
+        if self.intercept_bits > self.slope_bits + 8:
+            raise self._error(f"intercept_bits {self.intercept_bits}; at most slope_bits + 8")
+
+    def _error(self, problem: str) -> InputError:
+        return InputError(f"configuration {self.name}: {problem}")
 
     @property
     def macs(self) -> int:
@@ -86,11 +118,6 @@ class NpuConfig:
     def output_depth(self) -> int:
         """Words of the output queue: the tiles in flight between issue and the stream."""
         return 4 * self.rows
-
-    @property
-    def offset_bits(self) -> int:
-        """Signed width of intercept - slope * knot for 8-bit codes."""
-        return max(self.intercept_bits, self.slope_bits + 8) + 1
 
     @property
     def sha256(self) -> str:

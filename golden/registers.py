@@ -1,7 +1,8 @@
 """The host's view of the NPU: registers and memory windows on AXI4-Lite, one table for all.
 
 Addresses are in bytes, words are 32 bits. A memory word wider than 32 bits lies at `stride` bytes,
-its lowest bits first; windows are written only, while the NPU is idle.
+its lowest bits first. Windows are written only, while the NPU is idle; any other access answers
+SLVERR.
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,12 @@ REGISTERS = {
     r.name: r
     for r in (
         Register("ID", 0x00, "r", "0x49524E4E, ASCII IRNN"),
-        Register("CONTROL", 0x04, "w", "bit 0: start the program; bit 1: reset both engines"),
+        Register(
+            "CONTROL",
+            0x04,
+            "w",
+            "bit 0: start the program; bit 1: reset both engines",
+        ),
         Register("STATUS", 0x08, "r", "bit 0: running; bit 1: done; bit 2: token out of range"),
         Register("STEPS", 0x0C, "rw", "iterations of a LOOP whose count is 0; at least 1"),
         Register("IRQ_ENABLE", 0x10, "rw", "bit 0: irq follows done"),

@@ -1,6 +1,6 @@
 """The NPU: instantiates and connects, computes nothing."""
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -9,6 +9,7 @@ from golden.npu_config import NpuConfig
 from golden.registers import (
     IDENTITY,
     REGISTERS,
+    Window,
     address_bits,
     window_bits,
     windows,
@@ -110,7 +111,7 @@ class Npu(wiring.Component):
         write = {name: registers & (host.write_address == offset) for name, offset in at.items()}
         control = Mux(write["CONTROL"], host.write_data, 0)
         m.d.comb += [
-            sequencer.start.eq(control[0]),
+            sequencer.start.eq(control[0] & ~sequencer.running),
             sequencer.steps.eq(steps),
             reset.eq(control[1]),
             self.irq.eq(sequencer.done & irq_enable),
@@ -141,14 +142,19 @@ class Npu(wiring.Component):
             with m.Default():
                 m.d.comb += host.read_error.eq(1)
         writable = [r.offset for r in REGISTERS.values() if "w" in r.access]
-        in_window = host.write_address[window_bits(self._config) :] != 0
-        m.d.comb += host.write_error.eq(
-            ~in_window & ~sum((host.write_address == offset) for offset in writable).any()
-        )
+        register = Cat(host.write_address == offset for offset in writable).any()
+        window = Cat(self._window_hit(host, w) for w in windows(self._config).values()).any()
+        m.d.comb += host.write_error.eq(~register & ~(window & ~sequencer.running))
         return host
 
+    def _window_hit(self, host: AxiLite, window: Window):
+        """Whether a write goes to a word of the window; its size is a power of two."""
+        inner, size = window_bits(self._config), (window.words * window.stride - 1).bit_length()
+        address = host.write_address
+        return (address[inner:] == window.index) & (address[size:inner] == 0)
+
     def _host_memories(self, m: Module, host: AxiLite, sequencer, mac, vector) -> None:
-        config, inner = self._config, window_bits(self._config)
+        config = self._config
         lanes = config.lanes
         shift = (config.constant_word_bytes - 1).bit_length()
         reads = {
@@ -167,7 +173,9 @@ class Npu(wiring.Component):
             memory = HostMemory(window=window, readers=len(ports))
             setattr(m.submodules, name, memory)
             m.d.comb += [
-                memory.write_enable.eq(host.write & (host.write_address[inner:] == window.index)),
+                memory.write_enable.eq(
+                    host.write & ~host.write_error & self._window_hit(host, window)
+                ),
                 memory.write_address.eq(host.write_address[2:]),
                 memory.write_data.eq(host.write_data),
             ]

@@ -25,13 +25,13 @@ class Images:
         self._tables: dict[tuple[tuple[int, ...], ...], int] = {}
         self._weight_words = self._bias_words = self._constant_bytes = 0
 
-    def product(self, spec: MatVecSpec, rows: NDArray[np.int64]) -> tuple[int, int, int]:
+    def product(self, name: str, spec: MatVecSpec, rows: NDArray[np.int64]) -> tuple[int, int, int]:
         """Weight address, bias address and beats of these rows (-1: a row of zeros)."""
         r, c = self._config.rows, self._config.columns
         matrix, bias = spec.weights[rows], spec.folded_bias[rows]
         matrix[rows < 0], bias[rows < 0] = 0, 0
         if bias.max(initial=0) > INT32.max or bias.min(initial=0) < INT32.min:
-            raise InputError("bias: does not fit 32 bits once the zero point is folded in")
+            raise InputError(f"{name}: a bias leaves 32 bits once the zero point is folded in")
         matrix = np.pad(matrix, ((0, -len(rows) % r), (0, -matrix.shape[1] % c)))
         beats = matrix.shape[1] // c
         words = matrix.reshape(-1, r, beats, c).transpose(0, 2, 1, 3).reshape(-1, r, c)

@@ -25,12 +25,14 @@ class Part:
 
 def parts_of(model: IntModel, tensor: str) -> list[Part]:
     """How the model slices a tensor: its slices in order, or the whole of it."""
-    slices = [
+    slices = {
         Part(op.start, model.tensors[op.output].length)
         for op in model.operations
         if isinstance(op, Slice) and op.inputs[0] == tensor
+    }
+    return sorted(slices, key=lambda p: (p.start, p.length)) or [
+        Part(0, model.tensors[tensor].length)
     ]
-    return sorted(slices, key=lambda p: p.start) or [Part(0, model.tensors[tensor].length)]
 
 
 class Layout:

@@ -7,17 +7,15 @@ one before.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from golden.errors import InputError
-from golden.isa import Bank, Instruction, Opcode
+from golden.isa import Bank, Opcode
 from golden.model import (
     Add,
     Embedding,
     IntModel,
-    LookUp,
     MatVec,
     Multiply,
     Operation,
@@ -25,9 +23,10 @@ from golden.model import (
     Slice,
 )
 from golden.npu_config import NpuConfig
-from golden.program import Buffer
 from irnn_hw.compiler.images import Images
 from irnn_hw.compiler.layout import Layout, padded
+from irnn_hw.compiler.lowered import Lowered, Span, span
+from irnn_hw.compiler.support import check_supported
 
 # Beats of a block: fewer, and the vector engine waits for its own results (write latency).
 BLOCK_BEATS = 8
@@ -35,40 +34,11 @@ BLOCK_BEATS = 8
 MAX_BLOCKS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Bytes [start, stop) of a memory."""
-
-    bank: Bank
-    start: int
-    stop: int
-
-    def overlaps(self, other: "Span") -> bool:
-        return self.bank == other.bank and self.start < other.stop and other.start < self.stop
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """An instruction before its tokens: what it computes, reads and writes."""
-
-    label: str
-    opcode: Opcode
-    fields: dict[str, int]
-    reads: tuple[Span, ...]
-    writes: tuple[Span, ...]
-
-    @property
-    def engine(self) -> str:
-        return self.opcode.engine
-
-    def instruction(self, **flags: int) -> Instruction:
-        return Instruction(self.opcode, self.fields | flags)
-
-
 class Lowering:
     """Lowers a model for a configuration; images grow as instructions are made."""
 
     def __init__(self, model: IntModel, config: NpuConfig):
+        check_supported(model)
         self.model, self.config = model, config
         self.layout = Layout(model, config)
         self.images = Images(config)
@@ -94,7 +64,9 @@ class Lowering:
             states = {s.name for s in self.model.states}
             products.sort(key=lambda op: op.inputs[0] not in states)
             lowered += self._lower_level(products, element)
-        return self._states_first(lowered)
+        lowered = self._states_first(lowered)
+        self._check_states(lowered)
+        return lowered
 
     def _lower_level(
         self, products: Sequence[MatVec], element: Sequence[Operation]
@@ -136,6 +108,22 @@ class Lowering:
         ]  # fmt: skip
         return early + [i for i in lowered if i not in early]
 
+    def _check_states(self, lowered: Sequence[Lowered]) -> None:
+        """A state shares the memory of its source: nobody may read it once that is overwritten."""
+        inputs = {op.output: op.inputs for op in self.model.operations}
+        for state in self.model.states:
+            gone: list[Span] = []
+            for i in lowered:
+                if state.name in inputs[i.label] and any(
+                    read.overlaps(write) for read in i.reads for write in gone
+                ):
+                    raise InputError(
+                        f"{i.label}: reads the state {state.name} after {state.source} has "
+                        "replaced it; the NPU keeps one of the two"
+                    )
+                if i.label == state.source:
+                    gone += i.writes
+
     def _input_of(self, label: str) -> str:
         return next(op.inputs[0] for op in self.model.operations if op.output == label)
 
@@ -164,9 +152,7 @@ class Lowering:
         self, op: MatVec, rows: np.ndarray[tuple[int], np.dtype[np.int64]], dst: int | None
     ) -> Lowered:
         x = self.layout.buffers[op.inputs[0]]
-        if x.bank != Bank.ACTIVATION:
-            raise InputError(f"{op.output}: reads a product directly; the NPU needs an add between")
-        weights, bias, beats = self.images.product(self._specs[op.output], rows)
+        weights, bias, beats = self.images.product(op.output, self._specs[op.output], rows)
         fields = {
             "x": x.address,
             "beats": beats,
@@ -184,7 +170,7 @@ class Lowering:
             fields |= {"dst": dst, "mantissa": m.mantissa, "shift": m.shift}
             fields |= {"z_out": out.zero_point}
             writes = (Span(Bank.RESULT, dst, dst + len(rows)),)
-        return Lowered(op.output, Opcode.MATVEC, fields, (_span(x),), writes)
+        return Lowered(op.output, Opcode.MATVEC, fields, (span(x),), writes)
 
     def _embed(self, op: Embedding) -> Lowered:
         length = self.layout.buffers[op.output].length
@@ -198,7 +184,7 @@ class Lowering:
         z = [self.model.tensors[name].zero_point for name in op.inputs]
         z_out = self.model.tensors[op.output].zero_point
         match op:
-            case Add() if len(op.inputs) == 2:
+            case Add():
                 for mantissa in op.mantissas:
                     self._check_multiplier(op.output, abs(mantissa))
                 m_a, m_b = op.mantissas
@@ -213,12 +199,8 @@ class Lowering:
                 self._check_pwl(op)
                 fields = {"table": self.images.table(op), "shift": op.shift}
                 opcode = Opcode.PWL
-            case LookUp():
-                raise InputError(
-                    f"{op.output}: the NPU has no look-up unit; export PWL activations"
-                )
             case _:
-                raise InputError(f"{op.output}: the NPU adds two terms at once")
+                raise AssertionError(f"{op.output}: not an element-wise operation")
         return self._vector(op.output, opcode, op.inputs, start, length, z_out=z_out, **fields)
 
     def _vector(
@@ -235,7 +217,7 @@ class Lowering:
         for name, buffer in zip("ab", buffers, strict=False):
             fields |= {name: buffer.address + start, f"{name}_bank": buffer.bank}
         fields |= {"dst": dst, "beats": length // self.config.lanes}
-        reads = tuple(_span(b, start, length) for b in buffers)
+        reads = tuple(span(b, start, length) for b in buffers)
         writes = (Span(Bank.ACTIVATION, dst, dst + length),)
         return Lowered(out, opcode, {k: int(v) for k, v in fields.items()}, reads, writes)
 
@@ -248,11 +230,6 @@ class Lowering:
         slope, intercept = self.config.slope_bits - 1, self.config.intercept_bits - 1
         if max(map(abs, op.slopes)) >> slope or max(map(abs, op.intercepts)) >> intercept:
             raise InputError(f"{op.output}: PWL constants exceed the widths of the NPU")
-
-
-def _span(buffer: Buffer, start: int = 0, length: int | None = None) -> Span:
-    length = buffer.length if length is None else length
-    return Span(buffer.bank, buffer.address + start, buffer.address + start + length)
 
 
 def _levels(model: IntModel) -> dict[str, int]:

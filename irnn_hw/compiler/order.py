@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from golden.npu_config import VECTOR_WRITE_LATENCY
-from irnn_hw.compiler.lower import Lowered
+from irnn_hw.compiler.lowered import Lowered
 
 
 @dataclass

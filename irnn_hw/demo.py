@@ -60,12 +60,10 @@ class _Demo:
         config_key = asdict(config)
         corpus_key = self._corpus.sha256
         train_key = {"corpus": corpus_key, "train": asdict(self._settings.train)}
-        self._step(
-            "train", self._train, train_key, [], [checkpoint, path("curves.json")], TRAINING_CODE
-        )
+        self._losses = self._step("train", self._train, train_key, [], [checkpoint], TRAINING_CODE)
         self._step("export", self._export, {}, [checkpoint], [model])
         held_out = self._step("run", self._evaluate, {"corpus": corpus_key}, [checkpoint, model],
-                              [path("clamps.json")])  # fmt: skip
+                              [path("clamps.json"), path("curves.json")])  # fmt: skip
         compiled = self._step("compile", self._compile, config_key, [model], [program])
         verilog = path("npu", "npu.v")
         generated = self._step("generate", self._generate, config_key, [program], [verilog])
@@ -110,6 +108,7 @@ class _Demo:
         written = {p.name: steps.file_sha256(p) for p in outputs if p.exists()}
         if last.get("key") == key and last.get("outputs") == written:
             self._reused.append(name)
+            self._seconds[name] = last["seconds"]
             console.print(f"{name:<10} up to date")
             return last["figures"]
         if last.get("key") != key:
@@ -119,19 +118,18 @@ class _Demo:
             write_atomic(stamp, json.dumps({"key": key}))
         start = time.perf_counter()
         figures = run()
-        self._seconds[name] = round(time.perf_counter() - start, 1)
-        console.print(f"{name:<10} {self._seconds[name]:6.1f} s")
+        self._seconds[name] = seconds = round(time.perf_counter() - start, 1)
+        console.print(f"{name:<10} {seconds:6.1f} s")
         written = {p.name: steps.file_sha256(p) for p in outputs}
-        steps.write_json(stamp, {"key": key, "outputs": written, "figures": figures})
+        done = {"key": key, "outputs": written, "figures": figures, "seconds": seconds}
+        steps.write_json(stamp, done)
         return figures
 
     def _train(self) -> dict[str, Any]:
         config, checkpoint = self._settings.train, self._folder / "checkpoint.pt"
         with bar("train") as report:
             progress = steps.phases_on(report, config)
-            figures = steps.train(config, self._corpus, checkpoint, progress)
-        steps.write_json(self._folder / "curves.json", figures.pop("curves"))
-        return figures
+            return steps.train(config, self._corpus, checkpoint, progress)
 
     def _export(self) -> dict[str, Any]:
         return steps.export(self._folder / "checkpoint.pt", self._folder / "model.irnn")
@@ -140,6 +138,12 @@ class _Demo:
         with bar("run") as report:
             checkpoint = self._folder / "checkpoint.pt"
             figures = steps.evaluate(self._model(), self._corpus, checkpoint, report)
+        curves = self._losses["curves"]
+        measured = {"float": "bits_per_char_float", "pwl": "bits_per_char_int"}
+        for phase in curves["phases"]:
+            if phase["name"] in measured:
+                phase["heldout"] = [[phase["steps"][-1], figures[measured[phase["name"]]]]]
+        steps.write_json(self._folder / "curves.json", curves)
         steps.write_json(self._folder / "clamps.json", figures["clamps"])
         return figures
 

@@ -46,8 +46,8 @@ PHASES = ("float", "ranges", "lut", "pwl")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON with sorted keys, written whole or not at all."""
-    write_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Indented JSON, written whole or not at all."""
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def file_sha256(path: Path) -> str:

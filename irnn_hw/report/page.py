@@ -35,6 +35,7 @@ def render(inputs: Inputs) -> str:
     curves = activation_curves(inputs.model)
     return environment.get_template("page.html").render(
         s=inputs.summary,
+        took=_took(inputs.summary),
         loss=figures.loss_curves(inputs.curves),
         activations=[(curve, figures.activation(curve)) for curve in curves],
         clamps=_clamp_rows(inputs.clamps),
@@ -45,6 +46,11 @@ def render(inputs: Inputs) -> str:
         total_cycles=inputs.cycles["total"],
         text=inputs.text,
     )
+
+
+def _took(summary: Mapping[str, Any]) -> float:
+    """Seconds of all steps, those that the last run reused included."""
+    return float(sum(summary.get("seconds_by_step", {}).values()) or summary["seconds"])
 
 
 def count(value: float) -> str:

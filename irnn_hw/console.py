@@ -1,8 +1,9 @@
 """What a person sees: progress bars, tables, and one line for an error."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -36,8 +37,8 @@ class Bar:
 
 
 @contextmanager
-def bar(title: str) -> Iterator[Bar]:
-    """A progress bar for one long step."""
+def bars() -> Iterator[Callable[[str], Bar]]:
+    """Progress bars for long steps, also of several threads: call it with a title for the next."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<18}"),
@@ -48,7 +49,14 @@ def bar(title: str) -> Iterator[Bar]:
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        yield Bar(progress, title)
+        yield partial(Bar, progress)
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Bar]:
+    """A progress bar for one long step."""
+    with bars() as new_bar:
+        yield new_bar(title)
 
 
 def show(figures: dict[str, Any], title: str, as_json: bool) -> None:
@@ -60,7 +68,7 @@ def show(figures: dict[str, Any], title: str, as_json: bool) -> None:
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name, value in figures.items():
-        if isinstance(value, bool | int | float | str):
+        if isinstance(value, int | float | str) and value != "":
             shown = f"{value:,}" if isinstance(value, int) else str(value)
             table.add_row(name.replace("_", " "), shown)
     out.print(table)

@@ -14,12 +14,14 @@ from golden.errors import InputError
 from golden.fixed import FixedPoint
 from golden.machine import Host, Machine
 from golden.model import IntModel
+from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.sampler import Conversation, Sampler, converse
 from golden.trace import KINDS, Trace, count_differing, first_divergence
 from rtl.emit import verilog_text
 from rtl.npu import Npu
 from sim import verilator
+from sim.build_cache import Build
 from sim.check import CheckResult
 from sim.lockstep import Compared, compare_tensors, explain
 from sim.trace_file import read_trace
@@ -94,9 +96,7 @@ def cosimulate(
     if program.model_sha256 != model.sha256:
         raise InputError("program: compiled from another model; compile this one")
     conversation = converse(model, job.passage, job.writes, Sampler(job.scale, job.seed))
-    text = verilog_text(Npu(config=program.config), TOPLEVEL) if verilog is None else verilog
-    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
-    build = verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
+    build = build_npu(program.config, verilog, waves=waves, cache=cache)
     _prepare(folder, program, job, conversation.traces[model.output])
     with _Watch(folder / "progress", len(conversation.symbols), progress):
         ran = verilator.run_cocotb(build, "sim.tb_npu", {}, folder)
@@ -117,6 +117,19 @@ def cosimulate(
     return NpuResult(
         writes, tensors, trace.cycles, rate, seconds, conversation, machine, explanation or message
     )
+
+
+def build_npu(
+    config: NpuConfig,
+    verilog: str | None = None,
+    *,
+    waves: bool = False,
+    cache: Path | None = None,
+) -> Build:
+    """The simulation of a configuration's NPU, or of `verilog` in its place, with its trace."""
+    text = verilog_text(Npu(config=config), TOPLEVEL) if verilog is None else verilog
+    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
+    return verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
 
 
 def _prepare(folder: Path, program: Program, job: Job, logits: np.ndarray) -> None:

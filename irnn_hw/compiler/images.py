@@ -11,8 +11,6 @@ from golden.model import Embedding, Pwl
 from golden.npu_config import NpuConfig
 from irnn_hw.compiler.layout import padded
 
-INT32 = np.iinfo(np.int32)
-
 
 class Images:
     """Grows with each instruction that needs constants; addresses come back."""
@@ -30,8 +28,6 @@ class Images:
         r, c = self._config.rows, self._config.columns
         matrix, bias = spec.weights[rows], spec.folded_bias[rows]
         matrix[rows < 0], bias[rows < 0] = 0, 0
-        if bias.max(initial=0) > INT32.max or bias.min(initial=0) < INT32.min:
-            raise InputError(f"{name}: a bias leaves 32 bits once the zero point is folded in")
         matrix = np.pad(matrix, ((0, -len(rows) % r), (0, -matrix.shape[1] % c)))
         beats = matrix.shape[1] // c
         words = matrix.reshape(-1, r, beats, c).transpose(0, 2, 1, 3).reshape(-1, r, c)

@@ -152,7 +152,7 @@ class Lowering:
         self, op: MatVec, rows: np.ndarray[tuple[int], np.dtype[np.int64]], dst: int | None
     ) -> Lowered:
         x = self.layout.buffers[op.inputs[0]]
-        weights, bias, beats = self.images.product(op.output, self._specs[op.output], rows)
+        weights, bias, beats = self.images.product(self._specs[op.output], rows)
         fields = {
             "x": x.address,
             "beats": beats,

@@ -23,8 +23,11 @@ class Images:
         self._tables: dict[tuple[tuple[int, ...], ...], int] = {}
         self._weight_words = self._bias_words = self._constant_bytes = 0
 
-    def product(self, name: str, spec: MatVecSpec, rows: NDArray[np.int64]) -> tuple[int, int, int]:
-        """Weight address, bias address and beats of these rows (-1: a row of zeros)."""
+    def product(self, spec: MatVecSpec, rows: NDArray[np.int64]) -> tuple[int, int, int]:
+        """Weight address, bias address and beats of these rows (-1: a row of zeros).
+
+        A folded bias is the accumulator of codes that are all 0, so it fits 32 bits as that does.
+        """
         r, c = self._config.rows, self._config.columns
         matrix, bias = spec.weights[rows], spec.folded_bias[rows]
         matrix[rows < 0], bias[rows < 0] = 0, 0

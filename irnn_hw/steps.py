@@ -32,7 +32,7 @@ from irnn_hw.evaluate import (
     sampler_scale,
 )
 from irnn_hw.quant.overflow import prove_no_overflow
-from rtl.emit import rtlil_text, verilog_text
+from rtl.emit import verilog_text
 from rtl.npu import Npu
 from rtl.units import UNITS
 from sim.npu_check import Job, NpuResult, cosimulate
@@ -285,6 +285,6 @@ def area(
             raise InputError(f"unit: no unit {name}; there are npu, {', '.join(UNITS)}")
         component = Npu(config=config) if name == "npu" else UNITS[name].build()
         top = name.replace("-", "_")
-        source = rtlil_text(component, top)
+        source = verilog_text(component, top)
         points += [Point(top, target, source, by_unit=name == "npu") for target in targets]
     return estimate_many(points, cache, jobs, progress)

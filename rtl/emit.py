@@ -3,26 +3,26 @@
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from rtl.copies import merge_copies
 from rtl.yosys import run_yosys
 
-# Memories start unwritten: their all-zero contents would only fill pages of initial blocks.
+# Memories start unwritten: their all-zero contents would only fill pages of initial blocks. Of the
+# attributes, those stay that change what a synthesis may do (no_rw_check).
 _WRITE_VERILOG = """
 read_rtlil design.il
 proc -nomux -norom
 delete t:$meminit_v2
 memory_collect
 attrmap -remove generator -remove top -remove src -remove amaranth.hierarchy
-attrmap -remove amaranth.decoding
-write_verilog -norename -noattr design.v
+attrmap -remove amaranth.decoding -remove full_case -remove parallel_case
+attrmap -modattr -remove generator -remove top -remove src
+write_verilog -norename design.v
 """
 
 
-def rtlil_text(component: wiring.Component, name: str) -> str:
-    """RTLIL of the component as module `name`."""
-    return rtlil.convert(component, name=name, emit_src=False)
-
-
 def verilog_text(component: wiring.Component, name: str) -> str:
-    """Verilog of the component as module `name`, its submodules beside it."""
-    files = {"design.il": rtlil_text(component, name)}
-    return run_yosys(_WRITE_VERILOG, files, ("design.v",))["design.v"]
+    """Verilog of the component as module `name`, its submodules beside it, equal ones as one."""
+    text = merge_copies(rtlil.convert(component, name=name, emit_src=False))
+    verilog = run_yosys(_WRITE_VERILOG, {"design.il": text}, ("design.v",))["design.v"]
+    # Initial values stand in the declarations; as attributes they would stand there twice.
+    return "".join(line for line in verilog.splitlines(True) if "(* init = " not in line)

@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from golden.errors import InputError
 from irnn_hw.area import yosys
-from irnn_hw.area.copies import merge_copies
 from irnn_hw.area.flows import TARGETS
-from rtl.emit import rtlil_text, verilog_text
+from rtl.emit import verilog_text
 from rtl.yosys import YosysError
 
 
@@ -109,20 +108,6 @@ def test_units_are_counted_apart_and_copies_together(tmp_path):
     assert result["units_sum"]["ff"] == sum(unit["ff"] for unit in units.values())
 
 
-def test_merging_copies_keeps_what_differs():
-    text = rtlil_text(Pair(), "top")
-    merged = merge_copies(text)
-    assert text.count("module \\top.bits") == 2
-    assert merged.count("module \\top.bits") == 1
-    assert merged.count("cell \\top.bits") == 2
-    assert merged.count("module \\top.multiplier") == 1
-
-
-def test_verilog_gives_the_same_area_as_rtlil(tmp_path):
-    verilog = yosys.estimate(verilog_text(Multiplier(), "top"), "top", "ecp5", tmp_path)
-    assert verilog["total"] == yosys.estimate(Multiplier(), "top", "ecp5", tmp_path)["total"]
-
-
 def test_cache_answers_for_equal_content_only(tmp_path, monkeypatch):
     first = yosys.estimate(Bits(8), "top", "gates", tmp_path)
     runs = []
@@ -156,7 +141,7 @@ def test_unknown_target_is_named():
 
 
 def test_many_points_come_back_in_order_with_progress(tmp_path):
-    source = rtlil_text(Bits(4), "top")
+    source = verilog_text(Bits(4), "top")
     points = [yosys.Point("top", target, source) for target in ("gates", "ecp5")]
     seen = []
     results = yosys.estimate_many(points, tmp_path, jobs=2, progress=lambda *n: seen.append(n))

@@ -37,13 +37,12 @@ class Target:
     units: Mapping[str, str]
     by_unit: str = ""
 
-    def script(self, top: str, language: str, keep_units: bool) -> str:
-        """The whole script: reads design.txt, writes stat.json."""
-        read = {"rtlil": "read_rtlil design.txt", "verilog": "read_verilog -sv design.txt"}
+    def script(self, top: str, keep_units: bool) -> str:
+        """The whole script: reads design.v, writes stat.json."""
         keep = _KEEP_UNITS if keep_units else ""
         synthesis = (self.by_unit if keep_units else "") or self.synthesis
         lines = f"""
-{read[language]}
+read_verilog -sv design.v
 hierarchy -check -top {{top}}
 {keep}
 {synthesis}

@@ -14,9 +14,8 @@ from amaranth.lib.wiring import Component
 
 from golden.container import write_atomic
 from golden.errors import InputError
-from irnn_hw.area.copies import merge_copies
 from irnn_hw.area.flows import CAVEAT, TARGETS, Target
-from rtl.emit import rtlil_text
+from rtl.emit import verilog_text
 from rtl.yosys import YOSYS_VERSION, run_yosys
 
 Progress = Callable[[int, int], None]  # (syntheses done, of how many)
@@ -24,7 +23,7 @@ Progress = Callable[[int, int], None]  # (syntheses done, of how many)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A design (RTLIL or Verilog text, module `name` its top) and a target to synthesise it for.
+    """A design (Verilog text, module `name` its top) and a target to synthesise it for.
 
     by_unit: a second synthesis keeps two levels of submodules apart and counts each.
     """
@@ -40,20 +39,16 @@ class Point:
 
     def syntheses(self) -> dict[str, tuple[str, str]]:
         """(source, script) of each synthesis: "flat", and with the units "kept" apart."""
-        language = "verilog" if "endmodule" in self.source else "rtlil"
         target = TARGETS[self.target]
-        result = {"flat": (self.source, target.script(self.name, language, False))}
-        if self.by_unit:
-            source = merge_copies(self.source) if language == "rtlil" else self.source
-            result["kept"] = (source, target.script(self.name, language, True))
-        return result
+        kinds = {"flat": False, "kept": True} if self.by_unit else {"flat": False}
+        return {kind: (self.source, target.script(self.name, kept)) for kind, kept in kinds.items()}
 
 
 def estimate(
     design: Component | str, name: str, target: str, cache_dir: Path, by_unit: bool = False
 ) -> dict[str, Any]:
     """Area of one design: see estimate_many."""
-    source = design if isinstance(design, str) else rtlil_text(design, name)
+    source = design if isinstance(design, str) else verilog_text(design, name)
     return estimate_many([Point(name, target, source, by_unit)], cache_dir)[0]
 
 
@@ -93,7 +88,7 @@ def _statistics(source: str, script: str, cache_dir: Path) -> dict[str, Any]:
     """The `stat -json` of a synthesis, from the cache if it was done before."""
     cached = cache_dir / f"{_digest(source, script)}.json"
     if not cached.exists():
-        files = {"design.txt": source}
+        files = {"design.v": source}
         text = run_yosys(script, files, ("stat.json",))["stat.json"]
         write_atomic(cached, json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n")
     result: dict[str, Any] = json.loads(cached.read_text())

@@ -1,4 +1,4 @@
-"""Modules of equal content made one, so that a synthesis by unit maps each of them once.
+"""Modules of equal content made one: read, simulated and synthesised once.
 
 Amaranth writes a module an instance: eight vector lanes are eight equal modules.
 """

@@ -1,0 +1,51 @@
+"""How fast the golden model runs: an LSTM 400/400, 128 steps, against torch.nn.LSTM in float32.
+
+Usage: python benchmarks/golden_model.py. One thread, interleaved, best of five.
+"""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from golden.executor import Executor
+from golden.zoo import lstm
+from irnn_hw.console import out
+
+SIZE, STEPS, SYMBOLS, REPEATS = 400, 128, 96, 5
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    model = lstm(1, SYMBOLS, SIZE, SIZE)
+    network = torch.nn.LSTM(SIZE, SIZE)
+    table = Table(
+        "batch", "torch, ms", "golden, ms", "ratio", title=f"LSTM {SIZE}/{SIZE}, {STEPS} steps"
+    )
+    for batch in (1, 32):
+        tokens = np.zeros((batch, STEPS), np.int64)
+        x = torch.zeros(STEPS, batch, SIZE)
+        runs: dict[str, Callable[[], object]] = {
+            "torch": lambda x=x: network(x),
+            "golden": lambda b=batch, t=tokens: Executor(model, b).run(t),
+        }
+        best = dict.fromkeys(runs, float("inf"))
+        with torch.no_grad():
+            for _ in range(REPEATS):
+                for name, run in runs.items():
+                    start = time.perf_counter()
+                    run()
+                    best[name] = min(best[name], 1000 * (time.perf_counter() - start))
+        ratio = best["golden"] / best["torch"]
+        table.add_row(str(batch), f"{best['torch']:.1f}", f"{best['golden']:.1f}", f"{ratio:.2f}")
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

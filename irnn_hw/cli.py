@@ -16,6 +16,7 @@ from golden.model import IntModel
 from golden.npu_config import CONFIGS, config_named
 from golden.program import Program
 from irnn_hw.console import bar, console, out, show, tool_table
+from irnn_hw.files import write_json
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,7 +87,7 @@ def train(
         figures = steps.train(
             config, load_corpus(corpus), checkpoint, steps.phases_on(report, config)
         )
-    steps.write_json(checkpoint.with_name("curves.json"), figures["curves"])
+    write_json(checkpoint.with_name("curves.json"), figures["curves"])
     last = {p["name"]: p["bits_per_char"][-1] for p in figures["curves"]["phases"]}
     show({"checkpoint": str(checkpoint), **last} if not as_json else figures, "trained", as_json)
 
@@ -124,7 +125,7 @@ def run(
     network = IntModel.load(model)
     if prompt is not None:
         text = steps.write_text(network, prompt, writes, temperature, seed)
-        show({"read": prompt, "written": text}, str(model), as_json) if as_json else print(text)
+        print(json.dumps({"read": prompt, "written": text}) if as_json else text)
         return
     with bar("run") as report:
         figures = steps.evaluate(network, load_corpus(corpus), checkpoint, report)
@@ -163,11 +164,11 @@ def generate(
     as_json: Json = False,
 ) -> None:
     """Write npu.v and its interface; of a program, memory images and a listing too."""
-    from irnn_hw import steps
+    from irnn_hw.generate import generate as write_npu
 
     loaded = None if program is None else Program.load(program)
     npu = config_named(config) if loaded is None else loaded.config
-    show(steps.generate(npu, folder, loaded), str(folder), as_json)
+    show(write_npu(npu, folder, loaded), str(folder), as_json)
 
 
 @app.command()
@@ -234,11 +235,13 @@ def area(
         figures = steps.area(
             [unit], target or ["ecp5", "gates"], config_named(config), cache, progress=report
         )
-    steps.write_json(result, figures)
+    write_json(result, figures)
+    if as_json:
+        print(json.dumps(figures, indent=1))
+        return
     for one in figures:
-        show(one if as_json else one["total"], f"{one['name']}: {one['title']}", as_json)
-    if not as_json:
-        out.print(figures[0]["caveat"])
+        show(one["total"], f"{one['name']}: {one['title']}", as_json)
+    out.print(figures[0]["caveat"])
 
 
 @app.command()

@@ -16,6 +16,8 @@ from golden.program import Program
 from irnn_hw import steps
 from irnn_hw.console import bars
 from irnn_hw.data.corpus import load_corpus
+from irnn_hw.files import file_sha256, write_json
+from irnn_hw.generate import generate
 from irnn_hw.report import write_report
 from irnn_hw.stamps import Figures, Stamps
 from sim import toolchain
@@ -67,7 +69,7 @@ class _Demo:
             "seconds_by_step": self._stamps.seconds,
             "reused": self._stamps.reused,
         }
-        steps.write_json(self._path("summary.json"), summary)
+        write_json(self._path("summary.json"), summary)
         write_report(self._settings.folder, self._path("report.html"))
         return summary
 
@@ -93,7 +95,7 @@ class _Demo:
         cosim = step("cosim", self._cosim, corpus, [model, program, verilog],
                      [path("cycles.json"), path("text.json")])  # fmt: skip
         hashes = {
-            "model": steps.file_sha256(model),
+            "model": file_sha256(model),
             "verilog": generated["sha256"],
             "program": compiled["sha256"],
         }
@@ -120,7 +122,7 @@ class _Demo:
     def _evaluate(self) -> Figures:
         checkpoint = self._path("checkpoint.pt")
         figures = steps.evaluate(self._model(), self._corpus, checkpoint, self._bar("run"))
-        steps.write_json(self._path("clamps.json"), figures["clamps"])
+        write_json(self._path("clamps.json"), figures["clamps"])
         return figures
 
     def _write_curves(self, curves: Figures, held_out: Figures) -> None:
@@ -129,18 +131,18 @@ class _Demo:
         for phase in curves["phases"]:
             if phase["name"] in measured:
                 phase["heldout"] = [[phase["steps"][-1], held_out[measured[phase["name"]]]]]
-        steps.write_json(self._path("curves.json"), curves)
+        write_json(self._path("curves.json"), curves)
 
     def _compile(self) -> Figures:
         return steps.compile_to(self._model(), self._config, self._path("program.irnn"))
 
     def _generate(self) -> Figures:
-        return steps.generate(self._config, self._path("npu"), self._program())
+        return generate(self._config, self._path("npu"), self._program())
 
     def _area(self) -> Figures:
         cache = self._path("cache")
         figures = steps.area(["npu"], TARGETS, self._config, cache, 1, self._bar("area"))
-        steps.write_json(self._path("area.json"), figures)
+        write_json(self._path("area.json"), figures)
         return {figure["target"]: figure["total"] for figure in figures}
 
     def _cosim(self) -> Figures:
@@ -148,8 +150,8 @@ class _Demo:
         figures, _ = steps.cosimulate_text(
             self._program(), self._model(), passage, WRITES, folder, progress=self._bar("cosim")
         )
-        steps.write_json(self._path("cycles.json"), figures.pop("cycles_by_operation"))
-        steps.write_json(self._path("text.json"), figures.pop("text"))
+        write_json(self._path("cycles.json"), figures.pop("cycles_by_operation"))
+        write_json(self._path("text.json"), figures.pop("text"))
         return figures
 
     def _model(self) -> IntModel:

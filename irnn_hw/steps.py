@@ -3,23 +3,20 @@
 The command line and the demo are built from these. Figures are JSON-able dicts.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from golden.container import write_atomic
 from golden.errors import InputError
 from golden.machine import Machine
 from golden.model import IntModel
 from golden.npu_config import NpuConfig
 from golden.program import Program
-from golden.registers import REGISTERS, address_bits, window_address, windows
+from golden.registers import windows
 from golden.sampler import Sampler, converse
 from irnn_hw.area.yosys import Point, estimate_many
 from irnn_hw.compiler import compile_model
@@ -31,6 +28,7 @@ from irnn_hw.evaluate import (
     run_golden,
     sampler_scale,
 )
+from irnn_hw.files import file_sha256
 from irnn_hw.quant.overflow import prove_no_overflow
 from rtl.emit import verilog_text
 from rtl.npu import Npu
@@ -43,15 +41,6 @@ Figures = dict[str, Any]
 CURVE_POINTS = 200  # a phase's loss curve, averaged to at most so many
 TEMPERATURE = 0.6  # below 1 the text is likelier than typical, and easier to read
 PHASES = ("float", "ranges", "lut", "pwl")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, written whole or not at all."""
-    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def file_sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
 
 
 def curves(losses: dict[str, list[float]]) -> Figures:
@@ -166,47 +155,6 @@ def compile_to(model: IntModel, config: NpuConfig, out: Path) -> Figures:
         "config": config.name,
         "instructions": len(program.instructions),
         "memory_words": {name: [used[name], there[name]] for name in used},
-    }
-
-
-def generate(config: NpuConfig, folder: Path, program: Program | None = None) -> Figures:
-    """Verilog and interface of a configuration; of a program, memory images and listing too."""
-    text = verilog_text(Npu(config=config), "npu")
-    digest = sha256(text.encode()).hexdigest()
-    write_atomic(folder / "npu.v", text)
-    write_json(folder / "interface.json", interface(config, digest))
-    files = ["npu.v", "interface.json"]
-    if program is not None:
-        for name, image in program.images().items():
-            lines = "\n".join("".join(f"{w:08x}" for w in row[::-1]) for row in image)
-            write_atomic(folder / f"{name}.hex", lines + "\n")
-            files.append(f"{name}.hex")
-        write_atomic(folder / "program.lst", listing(program))
-        files.append("program.lst")
-    return {"sha256": digest, "bytes": len(text), "files": files}
-
-
-def listing(program: Program) -> str:
-    """The program as text: address, instruction, and the tensor that it computes."""
-    rows = enumerate(zip(program.instructions, program.labels, strict=True))
-    return "".join(f"{n:4}  {i}{f'  ; {label}' if label else ''}\n" for n, (i, label) in rows)
-
-
-def interface(config: NpuConfig, digest: str) -> Figures:
-    """What a host needs to know: configuration, registers, memory windows."""
-    return {
-        "top": "npu",
-        "verilog_sha256": digest,
-        "config": asdict(config),
-        "config_sha256": config.sha256,
-        "axi_lite": {"prefix": "s_axil", "address_bits": address_bits(config), "data_bits": 32},
-        "input_stream": {"prefix": "s_axis", "data_bits": 32},
-        "output_stream": {"prefix": "m_axis", "data_bits": 32},
-        "registers": [asdict(register) for register in REGISTERS.values()],
-        "windows": [
-            {**asdict(w), "base": window_address(config, w), "stride": w.stride}
-            for w in windows(config).values()
-        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""The command line on bad input: one line that names the field, exit code 2, nothing half-written."""
+"""The command line on bad input: a line that names the field, exit code 2, nothing half-written."""
 
 import json
 import os
@@ -91,7 +91,8 @@ def test_an_unknown_configuration_lists_those_there_are(tmp_path, model):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(b"", "empty"), (b"\xff\xfe\xfa" * 4000, "UTF-8"), (b"short", "characters")]
+    ("content", "says"),
+    [(b"", "empty"), (b"\xff\xfe\xfa" * 4000, "UTF-8"), (b"short", "characters")],
 )
 def test_a_corpus_that_cannot_be_read(tmp_path, content, says):
     (tmp_path / "corpus.txt").write_bytes(content)
@@ -156,7 +157,7 @@ def test_a_difference_ends_with_exit_code_1(tmp_path):
     altered = type(program)(**{**vars(program), "model_sha256": named.sha256})
     altered.save(tmp_path / "p.irnn")
     cache = str(Path("build/sim").absolute())
-    done = irnn("cosim", "--program", "p.irnn", "--model", "m.irnn", "--prompt", "abc", "--write", 2,
-                cwd=tmp_path, IRNN_CACHE=cache)  # fmt: skip
+    files = ("--program", "p.irnn", "--model", "m.irnn")
+    done = irnn("cosim", *files, "--prompt", "abc", "--write", 2, cwd=tmp_path, IRNN_CACHE=cache)
     assert done.returncode == 1, done.stderr
     assert "failed" in done.stderr

@@ -1,4 +1,4 @@
-"""The documentation is true: its commands run and print what it shows, its tables are the code's."""
+"""The documentation is true: commands print what it shows, its tables are the code's."""
 
 import os
 import re

@@ -150,11 +150,11 @@ MUTATIONS = (
 )
 
 
-def mutant_verilog(mutation: Mutation) -> str:
-    """Verilog of the unit with the fault in it, as module `unit`.
+def mutant_verilog(mutation: Mutation, emit: str = _EMIT, toplevel: str = TOPLEVEL) -> str:
+    """Verilog of the unit with the fault in it, as module `toplevel`.
 
-    Raises ValueError unless the edit applies in exactly one place, RuntimeError when the mutant
-    cannot be emitted.
+    emit: a program that prints it, given the names of unit and module. Raises ValueError unless
+    the edit applies in exactly one place, RuntimeError when the mutant cannot be emitted.
     """
     with tempfile.TemporaryDirectory(prefix="irnn-mutant-") as folder:
         copy = Path(folder, "rtl")
@@ -169,14 +169,14 @@ def mutant_verilog(mutation: Mutation) -> str:
                 f"in rtl/{mutation.file}; change the mutation along with the source"
             )
         source.write_text(text.replace(mutation.old, mutation.new))
-        return _emit(mutation.unit, folder)
+        return _emitted(emit, mutation.unit, toplevel, folder)
 
 
-def _emit(unit: str, folder: str) -> str:
+def _emitted(program: str, unit: str, toplevel: str, folder: str) -> str:
     """The unit's Verilog, its rtl package from `folder` and everything else from here."""
     path = os.pathsep.join([folder, *(os.path.abspath(p) for p in sys.path)])
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _EMIT, unit, TOPLEVEL],
+        [sys.executable, "-P", "-c", program, unit, toplevel],
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,

@@ -14,17 +14,16 @@ from golden.errors import InputError
 from golden.fixed import FixedPoint
 from golden.machine import Host, Machine
 from golden.model import IntModel
-from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.sampler import Conversation, Sampler, converse
 from golden.trace import KINDS, Trace, count_differing, first_divergence
 from rtl.emit import verilog_text
 from rtl.npu import Npu
 from sim import verilator
-from sim.build_cache import Build
 from sim.check import CheckResult
 from sim.lockstep import Compared, compare_tensors, explain
 from sim.trace_file import read_trace
+from sim.verilator import CocotbResult
 
 TOPLEVEL = "npu"
 TRACE = Path(__file__).with_name("npu_trace.sv")
@@ -75,6 +74,46 @@ class NpuResult:
         )
 
 
+@dataclass(frozen=True)
+class Simulation:
+    """What the RTL did with a job. observed: of sim/tb_npu.py, empty when it was cut short."""
+
+    ran: CocotbResult
+    trace: Trace
+    observed: dict
+
+    @property
+    def cycles_per_second(self) -> float:
+        return self.observed["cycles"] / self.observed["seconds"] if self.observed else 0.0
+
+
+def simulate(
+    program: Program,
+    job: Job,
+    expected: np.ndarray,
+    folder: Path,
+    *,
+    verilog: str | None = None,
+    waves: bool = False,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Simulation:
+    """Run a job on the RTL until an accumulator differs from `expected` (steps, outputs).
+
+    verilog: module npu to simulate in place of what the configuration emits. progress: (time steps
+    done, all). Raises BuildError when Verilator stops.
+    """
+    text = verilog_text(Npu(config=program.config), TOPLEVEL) if verilog is None else verilog
+    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
+    build = verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
+    _prepare(folder, program, job, expected)
+    with _Watch(folder / "progress", len(job.passage) + job.writes, progress):
+        ran = verilator.run_cocotb(build, "sim.tb_npu", {}, folder)
+    observed = _observed(folder)
+    trace = read_trace(folder, observed.get("cycles", 0), observed.get("mac_beats", 0))
+    return Simulation(ran, trace, observed)
+
+
 def cosimulate(
     program: Program,
     model: IntModel,
@@ -88,48 +127,39 @@ def cosimulate(
 ) -> NpuResult:
     """Run a job on the RTL; every write, its cycle, every code and every logit is compared.
 
-    verilog: module npu to simulate in place of what the configuration emits. progress: (time steps
-    done, all). Raises InputError when the program is not this model's, BuildError when Verilator
-    stops.
+    Parameters as of simulate. Raises InputError when the program is not this model's, BuildError
+    when Verilator stops.
     """
     start = time.perf_counter()
     if program.model_sha256 != model.sha256:
         raise InputError("program: compiled from another model; compile this one")
-    conversation = converse(model, job.passage, job.writes, Sampler(job.scale, job.seed))
-    build = build_npu(program.config, verilog, waves=waves, cache=cache)
-    _prepare(folder, program, job, conversation.traces[model.output])
-    with _Watch(folder / "progress", len(conversation.symbols), progress):
-        ran = verilator.run_cocotb(build, "sim.tb_npu", {}, folder)
-    observed = _observed(folder)
-    trace = read_trace(folder, observed.get("cycles", 0), observed.get("mac_beats", 0))
-    host = Host(conversation.symbols, trace.arrivals, trace.departures)
-    machine = Machine(program, len(conversation.symbols), host)
-    message = ran.message
-    writes, explanation = _against_machine(machine, trace, model, conversation)
-    tensors = compare_tensors(program, model, trace, conversation.traces)
-    wrong = [name for name, c in tensors.items() if c.differing]
-    if wrong and not explanation:
-        explanation = f"{', '.join(wrong)} differ from the golden model"
-    if ran.ok and observed["written"] != conversation.symbols[len(job.passage) :]:
-        explanation = explanation or "the symbols written differ from the golden model's"
-    seconds = time.perf_counter() - start
-    rate = observed["cycles"] / observed["seconds"] if observed else 0.0
+    said = converse(model, job.passage, job.writes, Sampler(job.scale, job.seed))
+    logits = said.traces[model.output]
+    options = {"verilog": verilog, "waves": waves, "cache": cache, "progress": progress}
+    simulation = simulate(program, job, logits, folder, **options)
+    trace = simulation.trace
+    host = Host(said.symbols, trace.arrivals, trace.departures)
+    machine = Machine(program, len(said.symbols), host)
+    writes, explanation = _against_machine(machine, trace, model, said)
+    tensors = compare_tensors(program, model, trace, said.traces)
+    problems = [explanation or _wrong_tensors(tensors), simulation.ran.message]
+    if simulation.ran.ok and simulation.observed["written"] != said.symbols[len(job.passage) :]:
+        problems.append("the symbols written differ from the golden model's")
     return NpuResult(
-        writes, tensors, trace.cycles, rate, seconds, conversation, machine, explanation or message
+        writes,
+        tensors,
+        trace.cycles,
+        simulation.cycles_per_second,
+        time.perf_counter() - start,
+        said,
+        machine,
+        "; ".join(filter(None, problems)),
     )
 
 
-def build_npu(
-    config: NpuConfig,
-    verilog: str | None = None,
-    *,
-    waves: bool = False,
-    cache: Path | None = None,
-) -> Build:
-    """The simulation of a configuration's NPU, or of `verilog` in its place, with its trace."""
-    text = verilog_text(Npu(config=config), TOPLEVEL) if verilog is None else verilog
-    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
-    return verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
+def _wrong_tensors(tensors: dict[str, Compared]) -> str:
+    wrong = [name for name, compared in tensors.items() if compared.differing]
+    return f"{', '.join(wrong)} differ from the golden model" if wrong else ""
 
 
 def _prepare(folder: Path, program: Program, job: Job, logits: np.ndarray) -> None:

@@ -35,11 +35,13 @@ class NpuDriver:
             model.log.setLevel("WARNING")
 
     async def write(self, register: str, value: int) -> None:
+        """Write a register."""
         address = REGISTERS[register].offset
         response = await self.host.write(address, value.to_bytes(4, "little"))
         assert response.resp == AxiResp.OKAY, f"write of {register}: {response.resp.name}"
 
     async def read(self, register: str) -> int:
+        """A register's 32 bits, unsigned."""
         response = await self.host.read(REGISTERS[register].offset, 4)
         assert response.resp == AxiResp.OKAY, f"read of {register}: {response.resp.name}"
         return int.from_bytes(response.data, "little")

@@ -11,7 +11,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, with_timeout
 
 from golden.fixed import FixedPoint
 from golden.program import Program
@@ -19,6 +19,8 @@ from golden.sampler import Sampler
 from sim.npu_driver import NpuDriver
 
 RESET_CYCLES = 4
+CLOCK_STEPS = 2
+PATIENCE = 1_000_000  # cycles: no time step takes so long, a hanging NPU does
 
 
 @cocotb.test()
@@ -27,17 +29,12 @@ async def reads_then_writes(dut):
     job = json.loads(Path("job.json").read_text())
     program = Program.load(Path("program.irnn"))
     expected = np.load("expected.npy", mmap_mode="r")
-    Clock(dut.clk, 2, "step").start()
-    dut.rst.value = 1
-    driver = NpuDriver(dut, program.config)
-    await ClockCycles(dut.clk, RESET_CYCLES)
-    dut.rst.value = 0
-    await driver.load(program.images())
+    driver = await loaded(dut, program)
     if job["stall_seed"] is not None:
         _stall(driver, job["stall_seed"])
     start = time.perf_counter()
     written = await _converse(driver, job, expected)
-    await driver.finished()
+    await patiently(driver.finished())
     observed = {
         "status": await driver.read("STATUS"),
         "cycles": await driver.read_counter("CYCLES"),
@@ -46,6 +43,17 @@ async def reads_then_writes(dut):
         "written": written,
     }
     Path("observed.json").write_text(json.dumps(observed))
+
+
+async def loaded(dut, program: Program) -> NpuDriver:
+    """The driver of an NPU that was reset and holds the program."""
+    Clock(dut.clk, CLOCK_STEPS, "step").start()
+    dut.rst.value = 1
+    driver = NpuDriver(dut, program.config)
+    await ClockCycles(dut.clk, RESET_CYCLES)
+    dut.rst.value = 0
+    await driver.load(program.images())
+    return driver
 
 
 async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[int]:
@@ -58,8 +66,8 @@ async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[
     await driver.start(len(passage) + writes)
     written: list[int] = []
     for step in range(len(passage) + writes):
-        logits = await driver.receive()
-        _compare(step, logits, expected[step])
+        logits = await patiently(driver.receive())
+        compare(step, logits, expected[step])
         if step + ahead < len(passage):
             driver.send(passage[step + ahead : step + ahead + 1])
         if step >= len(passage) - 1 and len(written) < writes:
@@ -69,7 +77,12 @@ async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[
     return written
 
 
-def _compare(step: int, logits: np.ndarray, expected: np.ndarray) -> None:
+def patiently(what):
+    """Waits for a coroutine; a simulation that hangs ends with an error."""
+    return with_timeout(what, PATIENCE * CLOCK_STEPS, "step")
+
+
+def compare(step: int, logits: np.ndarray, expected: np.ndarray) -> None:
     assert len(logits) == len(expected), f"step {step}: {len(logits)} logits"
     wrong = np.flatnonzero(logits != expected)
     if len(wrong):

@@ -1,0 +1,60 @@
+"""Random programs on the RTL: every write in the machine's cycle, whatever the model."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from npu_verilog import npu_verilog
+from random_programs import OUTPUTS, SYMBOLS, random_program
+
+from golden.isa import FIELDS, Opcode
+from golden.machine import Host, Machine
+from golden.npu_config import CONFIGS
+from golden.trace import count_differing, first_divergence
+from sim.npu_check import Job, simulate
+
+TOKENS = [4, 0, 2, 3, 1]
+PROGRAMS = [("tiny", seed) for seed in range(6)] + [("small", seed) for seed in range(3)]
+
+
+def program_of(name: str, seed: int):
+    return random_program(CONFIGS[name], seed, TOKENS)
+
+
+def test_the_programs_use_every_opcode_and_flag():
+    seen: Counter = Counter()
+    for name, seed in PROGRAMS:
+        for i in program_of(name, seed).instructions:
+            seen[i.opcode] += 1
+            seen.update((i.opcode, flag) for flag in ("wait", "signal", "fence") if i[flag])
+            seen.update((f"{x}_bank", i[f"{x}_bank"]) for x in "ab" if i.opcode == Opcode.ADD)
+    assert set(Opcode) <= set(seen)
+    for opcode, flags in {
+        Opcode.MAC_SYNC: ["wait"],
+        Opcode.VECTOR_SYNC: ["wait", "fence"],
+        Opcode.MATVEC: ["wait", "signal"],
+        Opcode.ADD: ["fence", "signal"],
+    }.items():
+        assert set(flags) <= FIELDS[opcode]
+        assert all(seen[opcode, flag] for flag in flags), opcode
+    assert all(seen["a_bank", bank] for bank in range(3))
+    assert all(seen["b_bank", bank] for bank in range(2))
+
+
+@pytest.mark.parametrize(("name", "seed"), PROGRAMS)
+def test_the_machine_and_the_rtl_agree_to_the_cycle(name, seed, tmp_path):
+    program = program_of(name, seed)
+    free = Machine(program, len(TOKENS), Host(TOKENS)).run()
+    expected = free.output.data.reshape(len(TOKENS), OUTPUTS)
+    job = Job(TOKENS, stall_seed=seed if seed % 2 else None)
+    simulation = simulate(program, job, expected, tmp_path, verilog=npu_verilog(name))
+    assert simulation.ran.message == ""
+    found = simulation.trace
+    host = Host(TOKENS, found.arrivals, found.departures)
+    machine = Machine(program, len(TOKENS), host).run()
+    assert first_divergence(machine, found) is None
+    assert count_differing(machine, found) == 0
+    assert (machine.cycles, machine.mac_beats) == (found.cycles, found.mac_beats)
+    assert len(found.activation) > 100
+    assert np.array_equal(found.output.data.reshape(-1, OUTPUTS), expected)
+    assert max(TOKENS) < SYMBOLS

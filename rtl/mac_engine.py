@@ -138,19 +138,19 @@ class MacEngine(wiring.Component):
                 x.eq(head.x[word_shift:]),
                 weights.eq(head.weights),
             ]
-        tag = {name: now[name] for name in ("signal", "stream", "bias", "dst", "mantissa", "shift")}
-        m.d.comb += [
-            tags.w_en.eq(last),
-            tags.w_data.eq(
-                self._pack_tag(m, rows=in_tile, final=finishing, z_out=now.z_out, **tag)
-            ),
-        ]
+        self._queue_tag(m, tags, now, last, rows=in_tile, final=finishing)
         return self.beat & (t == skip), last
 
-    def _pack_tag(self, m: Module, **fields):
+    def _queue_tag(self, m: Module, tags: SyncFIFO, now, last, **fields):
+        """What the drain has to know of the tile whose last beat is issued."""
         tag = Signal(self._tag, name="tag_in")
-        m.d.comb += [tag[name].eq(value) for name, value in fields.items()]
-        return tag.as_value()
+        names = ("signal", "stream", "bias", "dst", "mantissa", "shift", "z_out")
+        m.d.comb += [
+            *(tag[name].eq(now[name]) for name in names),
+            *(tag[name].eq(value) for name, value in fields.items()),
+            tags.w_en.eq(last),
+            tags.w_data.eq(tag.as_value()),
+        ]
 
     def _array(self, m: Module, first, last) -> MacArray:
         """Operands: 1 cycle of memory, 1 of register; then the array."""

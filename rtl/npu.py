@@ -104,8 +104,7 @@ class Npu(wiring.Component):
             inward = self.signature.members[name].flow is In
             m.d.comb += theirs.eq(ours) if inward else ours.eq(theirs)
 
-        steps, irq_enable, bad_symbol = Signal(32, init=1), Signal(), Signal()
-        cycles, beats = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
+        steps, irq_enable = Signal(32, init=1), Signal()
         at = {name: register.offset for name, register in REGISTERS.items()}
         registers = host.write & (host.write_address[window_bits(self._config) :] == 0)
         write = {name: registers & (host.write_address == offset) for name, offset in at.items()}
@@ -120,20 +119,11 @@ class Npu(wiring.Component):
             m.d.sync += steps.eq(host.write_data)
         with m.If(write["IRQ_ENABLE"]):
             m.d.sync += irq_enable.eq(host.write_data)
-        with m.If(sequencer.start | reset):
-            m.d.sync += [cycles.eq(1), beats.eq(0), bad_symbol.eq(0)]
-        with m.Elif(sequencer.running):
-            m.d.sync += [cycles.eq(cycles + 1), beats.eq(beats + mac.beat)]
-            m.d.sync += bad_symbol.eq(bad_symbol | vector.symbol_bad)
         readable = {
             "ID": IDENTITY,
-            "STATUS": sequencer.running | (sequencer.done << 1) | (bad_symbol << 2),
             "STEPS": steps,
             "IRQ_ENABLE": irq_enable,
-            "CYCLES": cycles[:32],
-            "CYCLES_HIGH": cycles[32:],
-            "MAC_BEATS": beats[:32],
-            "MAC_BEATS_HIGH": beats[32:],
+            **self._progress(m, sequencer, mac, vector, reset),
         }
         with m.Switch(host.read_address):
             for name, value in readable.items():
@@ -146,6 +136,22 @@ class Npu(wiring.Component):
         window = Cat(self._window_hit(host, w) for w in windows(self._config).values()).any()
         m.d.comb += host.write_error.eq(~register & ~(window & ~sequencer.running))
         return host
+
+    def _progress(self, m: Module, sequencer, mac, vector, reset) -> dict:
+        """The registers that tell how the run goes."""
+        cycles, beats, bad_symbol = Signal(COUNTER_BITS), Signal(COUNTER_BITS), Signal()
+        with m.If(sequencer.start | reset):
+            m.d.sync += [cycles.eq(1), beats.eq(0), bad_symbol.eq(0)]
+        with m.Elif(sequencer.running):
+            m.d.sync += [cycles.eq(cycles + 1), beats.eq(beats + mac.beat)]
+            m.d.sync += bad_symbol.eq(bad_symbol | vector.symbol_bad)
+        return {
+            "STATUS": sequencer.running | (sequencer.done << 1) | (bad_symbol << 2),
+            "CYCLES": cycles[:32],
+            "CYCLES_HIGH": cycles[32:],
+            "MAC_BEATS": beats[:32],
+            "MAC_BEATS_HIGH": beats[32:],
+        }
 
     def _window_hit(self, host: AxiLite, window: Window):
         """Whether a write goes to a word of the window; its size is a power of two."""

@@ -82,13 +82,13 @@ def explain(
         )
     step, executed = found
     program = machine.program
-    instruction, label = program.instructions[executed.index], program.labels[executed.index]
-    element = _element(divergence, instruction, program)
+    opcode = program.instructions[executed.index].opcode
+    name, element = _element(divergence, program.labels[executed.index], program, model)
     text = (
-        f"{label}[{element}] of time step {step} ({executed.engine} engine, instruction "
-        f"{executed.index} {instruction.opcode.name}, cycle {event[0]}): {_sides(divergence)}"
+        f"{name}[{element}] of time step {step} ({executed.engine} engine, instruction "
+        f"{executed.index} {opcode.name}, cycle {event[0]}): {_sides(divergence)}"
     )
-    return text + _operands(label, element, step, model, values)
+    return text + _operands(name, element, step, model, values)
 
 
 def _sides(divergence: Divergence) -> str:
@@ -103,7 +103,8 @@ def _executed(divergence: Divergence, machine: Machine) -> tuple[int, Executed] 
     event = divergence.expected or divergence.found
     assert event is not None
     seen: dict[int, int] = {}
-    loop = next(n for n, i in enumerate(machine.program.instructions) if i.opcode == Opcode.LOOP)
+    opcodes = [i.opcode for i in machine.program.instructions]
+    loop = opcodes.index(Opcode.LOOP)
     for executed in machine.executed:
         step = seen[executed.index] = seen.get(executed.index, -1) + 1
         instruction = machine.program.instructions[executed.index]
@@ -122,11 +123,26 @@ def _writes(instruction: Instruction, address: int, program: Program) -> bool:
     return instruction["dst"] <= address < instruction["dst"] + length
 
 
-def _element(divergence: Divergence, instruction: Instruction, program: Program) -> int:
-    """Index in the tensor of the first element that differs."""
-    expected, found = divergence.expected, divergence.found
+def _element(
+    divergence: Divergence, label: str, program: Program, model: IntModel
+) -> tuple[str, int]:
+    """The tensor (of a sliced product: the slice) and the index of the first element to differ."""
     if divergence.kind == "output":
-        return divergence.index % program.outputs
+        return label, divergence.index % program.outputs
+    address = _address(divergence)
+    slices = [
+        op.output for op in model.operations if isinstance(op, Slice) and op.inputs[0] == label
+    ]
+    for name in (*slices, label):
+        buffer = program.buffers[name]
+        if buffer.address <= address < buffer.address + buffer.length:
+            return name, address - buffer.address
+    return label, address - program.buffers[label].address
+
+
+def _address(divergence: Divergence) -> int:
+    """The first byte that differs."""
+    expected, found = divergence.expected, divergence.found
     event = expected or found
     assert event is not None
     lane = 0
@@ -135,8 +151,7 @@ def _element(divergence: Divergence, instruction: Instruction, program: Program)
         while difference and not difference & 0xFF:
             difference >>= 8
             lane += 1
-    label = program.labels[program.instructions.index(instruction)]
-    return event[1] + lane - program.buffers[label].address
+    return event[1] + lane
 
 
 def _operands(

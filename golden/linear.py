@@ -20,6 +20,7 @@ from golden.fixed import (
 ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
+TIES_LEAVE = 1 << 50  # magnitude of acc * mantissa below which BatchedMatVec rounds exactly
 
 
 def accumulator_bounds(
@@ -92,8 +93,10 @@ class MatVecSpec:
 
     @cached_property
     def _operand(self) -> NDArray[Any]:
-        """weights.T in the narrowest float whose mantissa holds every partial sum exactly."""
-        largest = np.abs(self.centred).sum(axis=1).max(initial=0) << self.x_bits
+        """weights.T in the narrowest float whose mantissa holds every partial sum exactly,
+        with or without the folded bias."""
+        products = np.abs(self.centred).sum(axis=1) << self.x_bits
+        largest = (products + np.abs(self.folded_bias)).max(initial=0)
         dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
         if largest >= FLOAT64_EXACT:
             raise ValueError("weights: partial sums exceed 2^53")
@@ -116,6 +119,55 @@ def matvec(spec: MatVecSpec, x: ArrayLike, clamps: ClampCount | None = None) -> 
     if spec.multiplier is None:
         return acc
     return requantize(acc, spec.multiplier, spec.out_zero_point, spec.out_bits, clamps)
+
+
+class BatchedMatVec:
+    """matvec for one batch size, bit for bit: buffers are allocated once, not at each step.
+
+    Rounding half away from zero is `rint` (half to even) after a multiplication by the float next
+    above mantissa * 2^-shift. The exact product y = acc * mantissa * 2^-shift is a float64, and
+    every y is a multiple of 2^-shift, as ties are. The product rounds to a float beyond y, away
+    from zero, since acc * ulp(multiplier) > ulp(y) / 2: y leaves its tie. It moves by less than
+    2 ulp(y) < 2^-shift / 2 while |acc * mantissa| < 2^50: no y reaches a tie.
+    """
+
+    def __init__(self, spec: MatVecSpec, batch: int):
+        """Raises ValueError for an accumulator times mantissa that may reach 2^50."""
+        self.spec = spec
+        operand = spec._operand
+        self._x = np.empty((batch, operand.shape[0]), operand.dtype)
+        self._acc = np.empty((batch, operand.shape[1]), operand.dtype)
+        self._bias = spec.folded_bias.astype(operand.dtype)
+        if spec.multiplier is not None:
+            if not rounds_in_float64(spec):
+                raise ValueError("matvec: accumulator times mantissa may reach 2^50")
+            exact = np.ldexp(float(spec.multiplier.mantissa), -spec.multiplier.shift)
+            self._multiplier = np.nextafter(exact, np.inf)
+            self._real, self._saturated = (np.empty(self._acc.shape) for _ in range(2))
+            self._clamped = np.empty(self._acc.shape, np.bool_)
+
+    def __call__(self, x: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
+        """matvec of codes x (batch, columns), which must be in range, to out (batch, rows)."""
+        np.copyto(self._x, x)
+        np.matmul(self._x, self.spec._operand, out=self._acc)
+        np.add(self._acc, self._bias, out=self._acc)
+        if self.spec.multiplier is None:
+            np.copyto(out, self._acc, casting="unsafe")
+            return
+        np.multiply(self._acc, self._multiplier, out=self._real)
+        np.rint(self._real, out=self._real)
+        np.add(self._real, float(self.spec.out_zero_point), out=self._real)
+        np.clip(self._real, 0.0, float((1 << self.spec.out_bits) - 1), out=self._saturated)
+        np.not_equal(self._real, self._saturated, out=self._clamped)
+        clamps.clamped += int(np.count_nonzero(self._clamped))
+        clamps.seen += out.size
+        np.copyto(out, self._saturated, casting="unsafe")
+
+
+def rounds_in_float64(spec: MatVecSpec) -> bool:
+    """Whether BatchedMatVec is exact for the spec."""
+    worst = int(max(np.abs(bound).max(initial=0) for bound in spec.bounds))
+    return spec.multiplier is None or worst * spec.multiplier.mantissa < TIES_LEAVE
 
 
 def embedding(table: ArrayLike, index: ArrayLike) -> Int64:

@@ -19,9 +19,13 @@ from golden.machine_vector import VectorEngine
 from golden.program import Program
 from golden.trace import Events, Trace
 
-__all__ = ["Executed", "Host", "Machine", "MachineError"]
+__all__ = ["Executed", "Host", "Machine", "MachineError", "TokenError"]
 
 CYCLES_PER_FETCH = 2
+
+
+class TokenError(MachineError):
+    """An engine is so far ahead that the other's token counter overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class _FrontEnd:
     pushed: deque[tuple[int, int]] = field(default_factory=deque)  # (instruction, cycle of push)
     accepts: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)  # when the other engine gave each token
-    consumed: int = 0
+    consumed: list[int] = field(default_factory=list)  # when this engine took each of them
     free: int = 0  # first cycle that may accept; the last beat of the instruction before
     landed: int = NEVER  # write of the last result
 
@@ -83,10 +87,19 @@ class Machine:
             if progress is not None:
                 progress(len(self._streams.taken))
         self._advance()
-        for name, front in self._fronts.items():
-            if front.consumed < len(front.tokens):
-                raise MachineError(f"{name}: tokens are left over for the next run")
+        self._check_tokens()
         return self._trace(self._done(decode))
+
+    def _check_tokens(self) -> None:
+        """No counter has overflowed, and each is 0 again for the next run."""
+        bits = self.program.config.token_bits
+        for name, front in self._fronts.items():
+            taken = np.searchsorted(front.consumed, front.tokens, side="right")
+            held = np.arange(1, len(front.tokens) + 1) - taken
+            if int(held.max(initial=0)) >> bits:
+                raise TokenError(f"{name}: {held.max()} tokens at once, token_bits is {bits}")
+            if len(front.consumed) < len(front.tokens):
+                raise MachineError(f"{name}: tokens are left over for the next run")
 
     def _done(self, decode: int) -> int:
         """Cycles from start to done: HALT waits until engines and output queue are empty."""
@@ -141,16 +154,17 @@ class Machine:
         instruction = self.program.instructions[index]
         accept = max(pushed + 1, front.free)
         if instruction["wait"]:
-            if front.consumed == len(front.tokens):
+            if len(front.consumed) == len(front.tokens):
                 return False
-            accept = max(accept, front.tokens[front.consumed] + 1)
+            accept = max(accept, front.tokens[len(front.consumed)] + 1)
         if instruction["fence"]:
             accept = max(accept, front.landed)
         if instruction.opcode == Opcode.EMBED:
             if self._streams.exhausted:
                 return False
             accept = max(accept, self._streams.arrival(len(self._streams.taken)) + 1)
-        front.consumed += instruction["wait"]
+        if instruction["wait"]:
+            front.consumed.append(accept)
         front.pushed.popleft()
         front.accepts.append(accept)
         self._execute(name, front, index, instruction, accept)
@@ -166,10 +180,7 @@ class Machine:
         front.free, front.landed = front.engine.execute(index, instruction, accept, where)
         self.executed.append(Executed(name, index, ready, accept, front.free, front.landed))
         if instruction["signal"]:
-            other = self._fronts["vector" if name == "mac" else "mac"]
-            other.tokens.append(front.landed)
-            if len(other.tokens) - other.consumed >= 1 << self.program.config.token_bits:
-                raise MachineError(f"{where}: more tokens than the counter holds")
+            self._fronts["vector" if name == "mac" else "mac"].tokens.append(front.landed)
 
 
 def _unrolled(program: Program, steps: int) -> Iterator[int]:

@@ -30,7 +30,8 @@ POWERS_OF_TWO = (
 # From the fields of golden/isa.py; from a tile's two cycles (rows), a trace's 64-bit words (lanes),
 # a 32-bit slope and offset (slope_bits).
 LIMITS = {
-    "rows": (2, 1 << 15),
+    "rows": (2, 1 << 10),
+    "columns": (2, 1 << 10),
     "lanes": (1, 8),
     "weight_words": (2, 1 << 24),
     "bias_words": (2, 1 << 16),
@@ -38,10 +39,14 @@ LIMITS = {
     "activation_bytes": (2, 1 << 16),
     "result_bytes": (2, 1 << 16),
     "program_words": (2, 1 << 16),
-    "tables": (1, 16),
+    "tables": (2, 16),
     "pieces": (2, 256),
     "multiplier_width": (1, 17),
     "slope_bits": (2, 23),
+    "queue_depth": (2, 1 << 10),
+    "input_depth": (2, 1 << 10),
+    "loop_depth": (1, 16),
+    "token_bits": (1, 16),
 }
 
 
@@ -82,8 +87,8 @@ class NpuConfig:
                 raise self._error(f"{name} {value} is no power of two")
             if name in LIMITS and not LIMITS[name][0] <= value <= LIMITS[name][1]:
                 raise self._error(f"{name} {value} is not in {LIMITS[name][0]}..{LIMITS[name][1]}")
-        if self.columns < self.lanes:
-            raise self._error(f"lanes {self.lanes} exceed the columns")
+        if self.columns < 2 * self.lanes:
+            raise self._error(f"lanes {self.lanes} exceed half the columns")
         for name, word in (
             ("activation_bytes", self.word_bytes),
             ("result_bytes", self.word_bytes),

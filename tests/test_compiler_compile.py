@@ -238,6 +238,11 @@ def test_fields_too_narrow_for_the_model():
         compile_model(model, config)
 
 
+def test_counters_too_small_are_the_configurations_fault():
+    with refused(r"^configuration c: vector: \d+ tokens at once, token_bits is 1; give it more$"):
+        compile_model(lstm(1, 8, 8, 30), TINY.resized("c", token_bits=1))
+
+
 def test_states_start_at_their_zero_points():
     program = compile_model(MODEL, TINY)
     fills = [i for i in program.instructions if i.opcode == Opcode.FILL]

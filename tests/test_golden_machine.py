@@ -6,7 +6,7 @@ import pytest
 
 from golden.executor import Executor
 from golden.isa import Bank, Instruction, Opcode
-from golden.machine import Host, Machine, MachineError
+from golden.machine import Host, Machine, MachineError, TokenError
 from golden.npu_config import CONFIGS, MAC_STREAM_LATENCY, VECTOR_WRITE_LATENCY
 from golden.program import Program
 from golden.zoo import lstm
@@ -113,9 +113,18 @@ def test_tokens_left_over_would_free_the_next_run():
         run(fill(0, signal=1))
 
 
-def test_more_tokens_than_the_counter_holds():
-    with refused(r"^instruction 15 \(FILL t15\): more tokens than the counter holds$"):
-        run(*(fill(0, 40, signal=1) for _ in range(16)))
+def test_more_tokens_at_once_than_the_counter_holds():
+    """Counted in time, not in the order in which the machine happens to execute."""
+    fills = [fill(0, 40, signal=1) for _ in range(16)]
+    with pytest.raises(TokenError, match=r"^mac: 16 tokens at once, token_bits is 4$"):
+        run(*fills)
+    sync = Instruction(Opcode.MAC_SYNC, {"wait": 1})
+    run(*(x for f in fills for x in (f, sync)))
+    slow = [matvec(stream=1, rows=16, beats=4, wait=int(n == 0)) for n in range(4)]
+    images = {"weights": np.ones((32, 2, 2), np.int8), "bias": np.zeros(16, np.int32)}
+    late = [fill(0, 8, signal=1), *slow, *(fill(16, 1, signal=1) for _ in range(16)), *[sync] * 16]
+    with pytest.raises(TokenError, match=r"^mac: 1\d tokens at once"):
+        run(*late, **images)
 
 
 def test_reads_of_memory_never_written():

@@ -55,7 +55,7 @@ def test_limits_are_those_of_the_fields(name):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"lanes": 8}, "lanes 8 exceed the columns"),
+        ({"lanes": 4}, "lanes 4 exceed half the columns"),
         ({"activation_bytes": 4}, "activation_bytes 4 hold no two words of 4 bytes"),
         ({"result_bytes": 4}, "result_bytes 4 hold no two words of 4 bytes"),
         ({"constant_bytes": 4}, "constant_bytes 4 hold no two words of 4 bytes"),

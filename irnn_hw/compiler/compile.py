@@ -1,7 +1,8 @@
 """Compile a model: lower it, order it, assemble it, prove the order on the machine."""
 
+from golden.errors import InputError
 from golden.isa import Instruction, Opcode
-from golden.machine import Host, Machine, MachineError
+from golden.machine import Host, Machine, MachineError, TokenError
 from golden.model import IntModel
 from golden.npu_config import NpuConfig
 from golden.program import Program
@@ -57,5 +58,7 @@ def _body(step: list[Lowered], lanes: int) -> list[tuple[str, Instruction]]:
 def _prove(program: Program) -> None:
     try:
         Machine(program, PROOF_STEPS, Host([0] * PROOF_STEPS)).run()
+    except TokenError as error:
+        raise InputError(f"configuration {program.config.name}: {error}; give it more") from error
     except MachineError as error:
         raise AssertionError(f"the compiler ordered its program wrongly: {error}") from error

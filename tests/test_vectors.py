@@ -1,4 +1,4 @@
-"""Every case of tests/vectors/ for what exists; a count keeps each file from emptying."""
+"""Every case of tests/vectors/; a count keeps each file from emptying."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from golden.activation import PwlSpec, look_up, pwl, tabulate
-from golden.elementwise import AddSpec, MultiplySpec, add, multiply
+from golden.attention import ContextSpec, context
+from golden.elementwise import AddSpec, MultiplySpec, add, multiply, subtract_spec
 from golden.fixed import FixedPoint, divide_round, requantize
 from golden.linear import MatVecSpec, accumulate, matvec
+from golden.madnorm import MadNormSpec, madnorm
 
 FOLDER = Path(__file__).parent / "vectors"
 COUNTS = {
@@ -93,3 +95,33 @@ def test_pwl_on_every_code(case):
     codes = np.arange(1 << case["in_bits"])
     assert pwl(spec, codes).tolist() == case["result"]
     assert look_up(tabulate(spec), codes).tolist() == case["result"]
+
+
+@pytest.mark.parametrize("case", cases("madnorm"))
+def test_madnorm(case):
+    m_mu, f_mu, z_mu, mean_bits = case["mu"]
+    m_x, m_c, f_c, z_c, c_bits = case["x_hat"]
+    m_d, f_d, deviation_bits = case["d"]
+    m_y, f_y, z_y, out_bits = case["y"]
+    spec = MadNormSpec(
+        len(case["x"]),
+        FixedPoint(m_mu, f_mu),
+        subtract_spec((case["x_zero_point"], z_mu), (m_x, m_c), f_c, z_c, c_bits),
+        FixedPoint(m_d, f_d),
+        FixedPoint(m_y, f_y),
+        z_y,
+        mean_bits=mean_bits,
+        deviation_bits=deviation_bits,
+        out_bits=out_bits,
+    )
+    trace, expected = madnorm(spec, case["x"]), case["result"]
+    assert (trace.mu.tolist(), trace.d.tolist()) == ([expected["mu"]], [expected["d"]])
+    assert trace.x_hat.tolist() == expected["x_hat"]
+    assert trace.y.tolist() == trace.z.tolist() == expected["y"]
+
+
+@pytest.mark.parametrize("case", cases("context"))
+def test_context(case):
+    multiplier = FixedPoint(case["mantissa"], case["f"])
+    spec = ContextSpec(case["h_zero_point"], multiplier, case["zero_point"], out_bits=case["bits"])
+    assert context(spec, case["e"], case["h"], [len(case["e"])]).tolist() == [case["result"]]

@@ -31,7 +31,7 @@ class TokenError(MachineError):
 @dataclass(frozen=True, slots=True)
 class Executed:
     """One executed instruction, in cycles: when its engine was free for it, when it was accepted,
-    its last beat, and the write of its last result."""
+    its last beat, and its end: the write of its last result (a stream ends as a write would)."""
 
     engine: str
     index: int

@@ -26,7 +26,7 @@ class MacEngine:
         self._matrices: dict[int, NDArray[np.float64]] = {}
 
     def execute(self, index: int, i: Instruction, accept: int, where: str) -> tuple[int, int]:
-        """Last beat's cycle, and the cycle that writes (or streams) the last row."""
+        """Last beat's cycle, and the cycle that writes the last row (of a stream: would write)."""
         config = self._config
         if not i["rows"] or not i["beats"] or i["x"] % config.word_bytes:
             raise MachineError(f"{where}: no rows, no beats, or x is not word-aligned")
@@ -40,21 +40,18 @@ class MacEngine:
         self.beats += tiles * i["beats"]
         rows = np.arange(i["rows"])
         row = starts[rows // config.rows] + period - 1 + rows % config.rows
-        landed = self._stream(row, acc) if i["stream"] else self._write(i, row, acc, where)
-        return int(starts[-1] + period - 1), landed
+        if i["stream"]:
+            last = np.arange(len(row)) == len(row) - 1
+            self.events["output"].append((row + MAC_STREAM_LATENCY, last.astype(np.int64), acc))
+        else:
+            self._write(i, row, acc, where)
+        return int(starts[-1] + period - 1), int(row[-1] + MAC_WRITE_LATENCY)
 
-    def _stream(self, row: Int64, acc: Int64) -> int:
-        cycle = row + MAC_STREAM_LATENCY
-        last = np.arange(len(row)) == len(row) - 1
-        self.events["output"].append((cycle, last.astype(np.int64), acc))
-        return int(cycle[-1])
-
-    def _write(self, i: Instruction, row: Int64, acc: Int64, where: str) -> int:
+    def _write(self, i: Instruction, row: Int64, acc: Int64, where: str) -> None:
         cycle, address = row + MAC_WRITE_LATENCY, i["dst"] + np.arange(len(row))
         q = requantize(acc, FixedPoint(i["mantissa"], i["shift"]), i["z_out"], 8)
         self._result.write(address, q, cycle, where)
         self.events["result"].append((cycle, address, q))
-        return int(cycle[-1])
 
     def _tile_starts(self, i: Instruction, first: int, period: int) -> Int64:
         """First cycle of each tile; a streamed one waits until the output queue has room for R."""

@@ -206,7 +206,7 @@ class MacEngine(wiring.Component):
             self.output.valid.eq(valid & held.stream),
             self.output_last.eq(final),
         ]
-        return self._write(m, biased, valid & ~held.stream, final, held)
+        return self._write(m, biased, valid, final, held)
 
     def _write(self, m: Module, biased, valid, final, held):
         """Cycles 3-7: requantize; then the write, and the token of an instruction's last row."""
@@ -216,18 +216,18 @@ class MacEngine(wiring.Component):
         constants = {name: held[name] for name in ("mantissa", "shift")}
         m.d.comb += [
             requantizer.o.ready.eq(1),
-            requantizer.i.valid.eq(valid),
+            requantizer.i.valid.eq(valid & ~held.stream),
             requantizer.i.payload.acc.eq(biased),
             requantizer.i.payload.zero_point.eq(held.z_out),
             *(requantizer.i.payload[name].eq(value) for name, value in constants.items()),
         ]
         latency = Requantizer.LATENCY
+        # Of streamed rows, too: instructions end in order, and never two in one cycle.
         end = delayed(m, Cat(final & valid, held.signal), latency, "end")
-        streamed = self.output.valid & final
         m.d.comb += [
             self.result_enable.eq(requantizer.o.valid),
             self.result_data.eq(requantizer.o.payload),
             self.result_address.eq(delayed(m, held.dst, latency, "dst")),
-            self.token_out.eq(end.all() | (streamed & held.signal)),
+            self.token_out.eq(end.all()),
         ]
-        return end[0] | streamed
+        return end[0]

@@ -1,13 +1,14 @@
 """Random programs on the RTL: every write in the machine's cycle, whatever the model."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from npu_verilog import npu_verilog
 from random_programs import OUTPUTS, SYMBOLS, random_program
 
-from golden.isa import FIELDS, Opcode
+from golden.isa import FIELDS, Instruction, Opcode
 from golden.machine import Host, Machine
 from golden.npu_config import CONFIGS
 from golden.trace import count_differing, first_divergence
@@ -58,3 +59,35 @@ def test_the_machine_and_the_rtl_agree_to_the_cycle(name, seed, tmp_path):
     assert len(found.activation) > 100
     assert np.array_equal(found.output.data.reshape(-1, OUTPUTS), expected)
     assert max(TOKENS) < SYMBOLS
+
+
+def test_products_that_end_in_one_cycle(tmp_path):
+    """A stream has five cycles less to go than a write: the end of both must still be counted.
+
+    The NPU lost one of two ends that fell into the same cycle, and never raised `done`.
+    """
+    base = program_of("tiny", 0)
+    loop = [i.opcode for i in base.instructions].index(Opcode.LOOP)
+    embed = base.instructions[loop + 1]
+    product = {"beats": 1, "rows": 2, "mantissa": 1 << 12, "shift": 20}
+    code = (
+        *base.instructions[: loop + 1],
+        Instruction(Opcode.EMBED, {**embed.fields, "signal": 1}),
+        Instruction(Opcode.MATVEC, {**product, "wait": 1, "signal": 1}),
+        Instruction(Opcode.MATVEC, {"stream": 1, "rows": 1, "beats": 6, "signal": 1}),
+        Instruction(Opcode.VECTOR_SYNC, {"wait": 1}),
+        Instruction(Opcode.VECTOR_SYNC, {"wait": 1}),
+        Instruction(Opcode.END, {}),
+        Instruction(Opcode.HALT, {}),
+    )
+    program = replace(base, instructions=code, labels=("",) * len(code), outputs=1)
+    free = Machine(program, len(TOKENS), Host(TOKENS)).run()
+    write, stream = free.result.cycle[-1], free.output.cycle[-1]
+    assert write == stream
+    expected = free.output.data.reshape(len(TOKENS), 1)
+    simulation = simulate(program, Job(TOKENS), expected, tmp_path, verilog=npu_verilog("tiny"))
+    assert simulation.ran.message == ""
+    host = Host(TOKENS, simulation.trace.arrivals, simulation.trace.departures)
+    machine = Machine(program, len(TOKENS), host).run()
+    assert first_divergence(machine, simulation.trace) is None
+    assert machine.cycles == simulation.trace.cycles

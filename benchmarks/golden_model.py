@@ -29,8 +29,8 @@ def main() -> None:
         "batch", "torch, ms", "golden, ms", "ratio", title=f"LSTM {SIZE}/{SIZE}, {STEPS} steps"
     )
     for batch in (1, 32):
-        tokens = np.zeros((batch, STEPS), np.int64)
-        x = torch.zeros(STEPS, batch, SIZE)
+        tokens = np.random.default_rng(1).integers(0, SYMBOLS, (batch, STEPS))
+        x = torch.rand(STEPS, batch, SIZE)
         runs: dict[str, Callable[[], object]] = {
             "torch": lambda x=x: network(x),
             "golden": lambda b=batch, t=tokens: Executor(model, b).run(t),

@@ -11,7 +11,7 @@ from pathlib import Path
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, with_timeout
+from cocotb.triggers import ClockCycles, SimTimeoutError, with_timeout
 
 from golden.fixed import FixedPoint
 from golden.program import Program
@@ -77,9 +77,12 @@ async def _converse(driver: NpuDriver, job: dict, expected: np.ndarray) -> list[
     return written
 
 
-def patiently(what):
+async def patiently(what):
     """Waits for a coroutine; a simulation that hangs ends with an error."""
-    return with_timeout(what, PATIENCE * CLOCK_STEPS, "step")
+    try:
+        return await with_timeout(what, PATIENCE * CLOCK_STEPS, "step")
+    except SimTimeoutError:
+        raise AssertionError(f"the NPU hangs: nothing came for {PATIENCE} cycles") from None
 
 
 def compare(step: int, logits: np.ndarray, expected: np.ndarray) -> None:

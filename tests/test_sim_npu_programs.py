@@ -91,3 +91,15 @@ def test_products_that_end_in_one_cycle(tmp_path):
     machine = Machine(program, len(TOKENS), host).run()
     assert first_divergence(machine, simulation.trace) is None
     assert machine.cycles == simulation.trace.cycles
+
+
+def test_an_npu_that_hangs_is_reported(tmp_path):
+    """A program that streams one word fewer than the host waits for."""
+    base = program_of("tiny", 0)
+    loop = [i.opcode for i in base.instructions].index(Opcode.LOOP)
+    code = (*base.instructions[:loop], Instruction(Opcode.HALT, {}))
+    program = replace(base, instructions=code, labels=("",) * len(code))
+    expected = np.zeros((len(TOKENS), OUTPUTS), np.int64)
+    simulation = simulate(program, Job(TOKENS), expected, tmp_path, verilog=npu_verilog("tiny"))
+    assert "the NPU hangs: nothing came for 1000000 cycles" in simulation.ran.message
+    assert simulation.observed == {}

@@ -1,0 +1,259 @@
+"""Section 4.3 and Eq. 19-21 against exact rational arithmetic that shares no code with golden."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from test_golden_elementwise import A, B
+from test_golden_fixed import rounded
+from test_golden_madnorm import clamp, quotient_of
+
+from golden.attention import (
+    AttentionClamps,
+    AttentionSpec,
+    ContextSpec,
+    attend,
+    context,
+    remember,
+    shifted_scores,
+)
+from golden.elementwise import AddSpec
+from golden.fixed import FixedPoint
+from golden.linear import ACCUMULATOR_MAX, MatVecSpec
+from golden.stimulus import mixed
+from irnn_hw.quant.params import QuantParams
+from irnn_hw.quant.pwl import FUNCTIONS, fit
+
+TANH = fit(np.tanh, QuantParams.from_range(-4, 4, 16), QuantParams.from_range(-1, 1), 8)
+EXP_INPUT = QuantParams(10 / 65535, 65535, 16)
+EXP = fit(FUNCTIONS["exp"], EXP_INPUT, QuantParams(1 / 255, 0), 16)
+
+
+def matrix(rng, rows, columns, z_x, z_out, shift, out_bits=8):
+    return MatVecSpec(
+        rng.integers(-127, 128, (rows, columns)).astype(np.int8),
+        rng.integers(-3000, 3000, rows).astype(np.int32),
+        z_x,
+        FixedPoint(int(rng.integers(1 << 15, 1 << 16)), shift),
+        z_out,
+        out_bits=out_bits,
+    )
+
+
+def attention(seed=0, query=4, keys=3, width=5, exp=EXP):
+    rng = np.random.default_rng(seed)
+    z_h, z_enc, z_q, z_k, z_s = rng.integers(0, 256, 5).tolist()
+    mantissas = tuple(rng.integers(1 << 14, 1 << 16, 2).tolist())
+    return AttentionSpec(
+        matrix(rng, width, query, z_h, z_q, 24),
+        matrix(rng, width, keys, z_enc, z_k, 24),
+        AddSpec((z_q, z_k), mantissas, 9, 32768, 16),
+        TANH,
+        matrix(rng, 1, width, TANH.out_zero_point, 32768, 16, out_bits=16),
+        exp,
+        ContextSpec(z_enc, FixedPoint(int(rng.integers(1 << 15, 1 << 16)), 15), z_s),
+    )
+
+
+def product(spec, x):
+    """Section 4 on one vector, as printed."""
+    m = Fraction(spec.multiplier.mantissa, 2**spec.multiplier.shift)
+    rows = zip(spec.weights.tolist(), spec.bias.tolist(), strict=True)
+    sums = [
+        b + sum(w * (v - spec.x_zero_point) for w, v in zip(row, x, strict=True)) for row, b in rows
+    ]
+    return [clamp(rounded(m * total) + spec.out_zero_point, spec.out_bits) for total in sums]
+
+
+def piecewise(spec, x):
+    """Eq. 24 at one code."""
+    i = max(j for j, knot in enumerate(spec.knots) if knot <= x)
+    value = spec.slopes[i] * (x - spec.knots[i]) + spec.intercepts[i]
+    return clamp(rounded(Fraction(value, 2**spec.shift)) + spec.out_zero_point, spec.out_bits)
+
+
+def total_of(spec, query, key):
+    terms = zip(spec.mantissas, (query, key), spec.zero_points, strict=True)
+    value = rounded(Fraction(sum(m * (q - z) for m, q, z in terms), 2**spec.shift))
+    return clamp(value + spec.out_zero_point, 16)
+
+
+def evaluate(spec, encoder, h):
+    """One decoder step over one sequence of encoder steps: scores, exp, context."""
+    query = product(spec.query, h)
+    scores = []
+    for step in encoder:
+        key = product(spec.key, step)
+        tanh = [
+            piecewise(spec.tanh, total_of(spec.total, q, k))
+            for q, k in zip(query, key, strict=True)
+        ]
+        scores += product(spec.score, tanh)
+    exp = [piecewise(spec.exp, e - max(scores) + 65535) for e in scores]
+    m = Fraction(spec.context.multiplier.mantissa, 2**spec.context.multiplier.shift)
+    result = []
+    for column in zip(*encoder, strict=True):
+        n = sum(e * (v - spec.context.h_zero_point) for e, v in zip(exp, column, strict=True))
+        value = rounded(m * n / max(sum(exp), 1))
+        result.append(clamp(value + spec.context.out_zero_point, spec.context.out_bits))
+    return scores, exp, result
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ContextSpec(128, FixedPoint(40000, 15), 128),
+        ContextSpec(0, FixedPoint(1, 1), 0),  # ties
+        ContextSpec(255, FixedPoint(65535, 16), 255),
+        ContextSpec(77, FixedPoint(50001, 8), 40000, out_bits=16),
+    ],
+)
+def test_context_on_every_pair_of_codes(spec):
+    """Every (e, h) of a sequence of one, and every pair of weights of two steps."""
+    ones = np.ones(len(A), np.int64)
+    divisor = np.maximum(A, 1).astype(object) << spec.multiplier.shift
+    numerator = spec.multiplier.mantissa * (A * (B - spec.h_zero_point)).astype(object)
+    expected = quotient_of(numerator, divisor, spec.out_zero_point, spec.out_bits)
+    assert np.array_equal(context(spec, A, B[:, np.newaxis], ones)[:, 0], expected)
+
+    e, h = np.stack([A, B], axis=1).ravel(), np.tile([201, 14], len(A))[:, np.newaxis]
+    divisor = np.maximum(A + B, 1).astype(object) << spec.multiplier.shift
+    weighted = A * (201 - spec.h_zero_point) + B * (14 - spec.h_zero_point)
+    numerator = spec.multiplier.mantissa * weighted.astype(object)
+    expected = quotient_of(numerator, divisor, spec.out_zero_point, spec.out_bits)
+    assert np.array_equal(context(spec, e, h, 2 * ones)[:, 0], expected)
+
+
+@pytest.mark.parametrize("h_bits", [8, 16])
+def test_context_of_random_sequences(h_bits):
+    rng = np.random.default_rng(h_bits)
+    spec = ContextSpec(99, FixedPoint(50000, 15), 101, h_bits, h_bits)
+    lengths = rng.integers(1, 60, 500)
+    e = mixed(rng, 0, 255, int(lengths.sum()))
+    h = mixed(rng, 0, (1 << h_bits) - 1, 3 * len(e)).reshape(-1, 3)
+    e[: lengths[0]] = 0  # a denominator of 0 counts as 1
+    result = context(spec, e, h, lengths)
+    parts = np.split(np.arange(len(e)), np.cumsum(lengths)[:-1])
+    for i, rows in enumerate(parts):
+        n = 50000 * (e[rows, np.newaxis] * (h[rows] - 99)).sum(axis=0)
+        d = max(int(e[rows].sum()), 1) << 15
+        assert result[i].tolist() == quotient_of(n, d, 101, h_bits).tolist()
+    assert result[0].tolist() == [101] * 3
+
+
+def test_the_longest_sequence_of_extremes_stays_in_32_bits():
+    spec = ContextSpec(0, FixedPoint((1 << 31) - 1, 31), 0)
+    steps = spec.max_steps
+    assert steps * 255 * 255 <= ACCUMULATOR_MAX < (steps + 1) * 255 * 255
+    full = np.full(steps, 255)
+    assert context(spec, full, full[:, np.newaxis], [steps]).tolist() == [[255]]
+    longer = np.full(steps + 1, 255)
+    with pytest.raises(ValueError, match=rf"^lengths: one is not in 1\.\.{steps}$"):
+        context(spec, longer, longer[:, np.newaxis], [steps + 1])
+
+
+def test_shifted_scores():
+    scores = [5, 9, 9, 0, 65535, 65535, 0, 40000]
+    shifted = shifted_scores(scores, [3, 3, 1, 1])
+    assert shifted.tolist() == [65531, 65535, 65535, 0, 65535, 65535, 65535, 65535]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_attention_as_printed(seed):
+    """Every score, exp and context of a ragged batch."""
+    spec = attention(seed)
+    rng = np.random.default_rng(100 + seed)
+    lengths = np.array([1, 6, 3, 4])
+    encoder = mixed(rng, 0, 255, 4 * 6 * 3).reshape(4, 6, 3)
+    memory = remember(spec, encoder, lengths)
+    h = mixed(rng, 0, 255, 4 * 4).reshape(4, 4)
+    trace = attend(spec, memory, h)
+    start = 0
+    for i, length in enumerate(lengths):
+        scores, exp, result = evaluate(spec, encoder[i, :length].tolist(), h[i].tolist())
+        assert trace.score[start : start + length].tolist() == scores
+        assert trace.exp[start : start + length].tolist() == exp
+        assert trace.context[i].tolist() == result
+        start += length
+    assert len(np.unique(trace.exp)) > 1
+
+
+def test_padding_changes_nothing_nor_is_counted():
+    spec = attention(3)
+    rng = np.random.default_rng(9)
+    encoder, h = rng.integers(0, 256, (3, 7, 3)), rng.integers(0, 256, (3, 4))
+    lengths = np.array([2, 7, 5])
+    results = []
+    for filler in (0, 255):
+        padded = np.where(np.arange(7)[:, np.newaxis] < lengths[:, None, None], encoder, filler)
+        clamps = AttentionClamps()
+        trace = attend(spec, remember(spec, padded, lengths, clamps), h, clamps)
+        results.append((trace.context.tolist(), clamps))
+        assert (clamps.key.seen, clamps.exp.seen, clamps.query.seen) == (14 * 5, 14, 15)
+        assert (clamps.total.seen, clamps.tanh.seen, clamps.score.seen) == (14 * 5, 14 * 5, 14)
+        assert clamps.context.seen == 9
+        assert clamps.key.clamped > 0
+    assert results[0] == results[1]
+    for i, length in enumerate(lengths):
+        alone = remember(spec, encoder[i : i + 1, :length], [length])
+        assert attend(spec, alone, h[i : i + 1]).context.tolist() == [results[0][0][i]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tanh": EXP}, "tanh and score"),
+        ({"exp": replace(EXP, in_bits=8, knots=(0,), slopes=(0,), intercepts=(0,))}, "widths"),
+        ({"exp": replace(EXP, out_zero_point=1)}, "exp and context"),
+        ({"total": AddSpec((0, 0), (1, 1), 0, 0, 8)}, "total's zero points"),
+        ({"query": matrix(np.random.default_rng(0), 6, 4, 0, 0, 20)}, "query and key"),
+        ({"score": matrix(np.random.default_rng(0), 2, 5, 128, 0, 20, 16)}, "score"),
+        ({"context": ContextSpec(0, FixedPoint(1, 0), 0, h_bits=16)}, "key and context"),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused(change, message):
+    with pytest.raises(ValueError, match=f"^attention: {message}: "):
+        replace(attention(), **change)
+
+
+def test_a_key_that_is_not_requantized_is_refused():
+    spec = attention()
+    with pytest.raises(ValueError, match=r"^attention: query, key and score are requantized$"):
+        replace(spec, key=replace(spec.key, multiplier=None))
+
+
+def _attend(sequences=2, lengths=(1, 2), states=2):
+    spec = attention()
+    return attend(spec, remember(spec, np.zeros((sequences, 2, 3), int), lengths),
+                  np.zeros((states, 4), int))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: ContextSpec(256, FixedPoint(1, 0), 0), "context input: zero point 256"),
+        (lambda: ContextSpec(0, FixedPoint(1, 0), 256), "context output: zero point 256"),
+        (lambda: ContextSpec(0, FixedPoint(1, 32), 0), "context: shift 32 leaves no room"),
+        (lambda: ContextSpec(0, FixedPoint(1, 0), 0, exp_bits=9), "context weight: 9 bits"),
+        (lambda: _attend(lengths=(1, 0)), r"lengths: one is not in 1\.\.2"),
+        (lambda: _attend(lengths=(1, 3)), r"lengths: one is not in 1\.\.2"),
+        (lambda: _attend(lengths=(1,)), r"lengths: \(1,\) for an encoder of \(2, 2, 3\)"),
+        (lambda: _attend(0, np.zeros(0, int)), r"lengths: one is not in 1\.\.2"),
+        (lambda: _attend(states=3), "h: 3 states for 2 sequences"),
+        (lambda: shifted_scores([1, 2], [1]), "lengths: 1 in all for 2 rows"),
+        (lambda: shifted_scores([65536], [1]), r"scores: codes outside 0\.\.65535"),
+        (lambda: context(ContextSpec(0, FixedPoint(1, 0), 0), [256], [[1]], [1]), "e: codes"),
+        (lambda: context(ContextSpec(0, FixedPoint(1, 0), 0), [1], [[256]], [1]), "h: codes"),
+    ],
+)
+def test_what_does_not_fit_is_refused(build, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        build()
+
+
+def test_floats_are_refused():
+    with pytest.raises(TypeError, match="e: expected integers"):
+        context(ContextSpec(0, FixedPoint(1, 0), 0), [0.5], [[1]], [1])
+    with pytest.raises(TypeError, match="scores: expected integers"):
+        shifted_scores([0.5], [1])

@@ -20,7 +20,7 @@ from golden.fixed import (
 ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
-TIES_LEAVE = 1 << 50  # magnitude of acc * mantissa below which BatchedMatVec rounds exactly
+ROUNDS_EXACTLY = 1 << 50  # BatchedMatVec, below this magnitude of acc * mantissa
 
 
 def accumulator_bounds(
@@ -93,14 +93,13 @@ class MatVecSpec:
 
     @cached_property
     def _operand(self) -> NDArray[Any]:
-        """weights.T in the narrowest float whose mantissa holds every partial sum exactly,
-        with or without the folded bias."""
+        """weights.T above folded_bias, in the narrowest float that holds every partial sum."""
         products = np.abs(self.centred).sum(axis=1) << self.x_bits
         largest = (products + np.abs(self.folded_bias)).max(initial=0)
         dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
         if largest >= FLOAT64_EXACT:
             raise ValueError("weights: partial sums exceed 2^53")
-        return np.ascontiguousarray(self.centred.T.astype(dtype))
+        return np.vstack([self.centred.T, self.folded_bias]).astype(dtype)
 
 
 def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:
@@ -108,7 +107,7 @@ def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:
     codes = integers(x, "x")
     if codes.size and (int(codes.min()) < 0 or int(codes.max()) >> spec.x_bits):
         raise ValueError(f"x: codes outside 0..{(1 << spec.x_bits) - 1}")
-    product: NDArray[Any] = codes.astype(spec._operand.dtype) @ spec._operand
+    product: NDArray[Any] = codes.astype(spec._operand.dtype) @ spec._operand[:-1]
     acc: Int64 = product.astype(np.int64) + spec.folded_bias
     return acc
 
@@ -124,50 +123,54 @@ def matvec(spec: MatVecSpec, x: ArrayLike, clamps: ClampCount | None = None) -> 
 class BatchedMatVec:
     """matvec for one batch size, bit for bit: buffers are allocated once, not at each step.
 
-    Rounding half away from zero is `rint` (half to even) after a multiplication by the float next
-    above mantissa * 2^-shift. The exact product y = acc * mantissa * 2^-shift is a float64, and
-    every y is a multiple of 2^-shift, as ties are. The product rounds to a float beyond y, away
-    from zero, since acc * ulp(multiplier) > ulp(y) / 2: y leaves its tie. It moves by less than
-    2 ulp(y) < 2^-shift / 2 while |acc * mantissa| < 2^50: no y reaches a tie.
+    The bias is the weight of one more input, always 1. Rounding half away from zero is `rint`
+    (half to even) after a multiplication by M', the float next above M = mantissa * 2^-shift.
+    y = acc * M is a float64 and a multiple of 2^-shift, as every tie is. acc * M' rounds to
+    another float than y, away from zero, since |acc| ulp(M) > ulp(y) / 2: what was a tie is one
+    no more. It moves by less than 2 ulp(y) < 2^-shift / 2 while |acc * mantissa| < 2^50: nothing
+    reaches a tie.
     """
 
     def __init__(self, spec: MatVecSpec, batch: int):
-        """Raises ValueError for an accumulator times mantissa that may reach 2^50."""
+        """Raises ValueError for a spec whose products may be too large to round so."""
+        if not rounds_exactly(spec):
+            raise ValueError("matvec: accumulator times mantissa may reach 2^50, or its codes 2^30")
         self.spec = spec
-        operand = spec._operand
-        self._x = np.empty((batch, operand.shape[0]), operand.dtype)
-        self._acc = np.empty((batch, operand.shape[1]), operand.dtype)
-        self._bias = spec.folded_bias.astype(operand.dtype)
+        columns, rows = spec._operand.shape
+        self._x = np.ones((batch, columns), spec._operand.dtype)
+        self._acc = np.empty((batch, rows), spec._operand.dtype)
         if spec.multiplier is not None:
-            if not rounds_in_float64(spec):
-                raise ValueError("matvec: accumulator times mantissa may reach 2^50")
             exact = np.ldexp(float(spec.multiplier.mantissa), -spec.multiplier.shift)
             self._multiplier = np.nextafter(exact, np.inf)
-            self._real, self._saturated = (np.empty(self._acc.shape) for _ in range(2))
-            self._clamped = np.empty(self._acc.shape, np.bool_)
+            self._real = np.empty((batch, rows))
+            self._rounded, self._saturated = np.empty((2, batch, rows), np.int32)
+            self._clamped = np.empty((batch, rows), np.bool_)
 
     def __call__(self, x: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
         """matvec of codes x (batch, columns), which must be in range, to out (batch, rows)."""
-        np.copyto(self._x, x)
+        np.copyto(self._x[:, :-1], x)
         np.matmul(self._x, self.spec._operand, out=self._acc)
-        np.add(self._acc, self._bias, out=self._acc)
         if self.spec.multiplier is None:
             np.copyto(out, self._acc, casting="unsafe")
             return
         np.multiply(self._acc, self._multiplier, out=self._real)
         np.rint(self._real, out=self._real)
-        np.add(self._real, float(self.spec.out_zero_point), out=self._real)
-        np.clip(self._real, 0.0, float((1 << self.spec.out_bits) - 1), out=self._saturated)
-        np.not_equal(self._real, self._saturated, out=self._clamped)
+        np.copyto(self._rounded, self._real, casting="unsafe")
+        np.add(self._rounded, self.spec.out_zero_point, out=self._rounded)
+        np.clip(self._rounded, 0, (1 << self.spec.out_bits) - 1, out=self._saturated)
+        np.not_equal(self._rounded, self._saturated, out=self._clamped)
         clamps.clamped += int(np.count_nonzero(self._clamped))
         clamps.seen += out.size
         np.copyto(out, self._saturated, casting="unsafe")
 
 
-def rounds_in_float64(spec: MatVecSpec) -> bool:
-    """Whether BatchedMatVec is exact for the spec."""
-    worst = int(max(np.abs(bound).max(initial=0) for bound in spec.bounds))
-    return spec.multiplier is None or worst * spec.multiplier.mantissa < TIES_LEAVE
+def rounds_exactly(spec: MatVecSpec) -> bool:
+    """Whether BatchedMatVec takes the spec: exact in float64, then in int32."""
+    if spec.multiplier is None:
+        return True
+    worst = max(int(np.abs(bound).max(initial=0)) for bound in spec.bounds)
+    product = worst * spec.multiplier.mantissa
+    return product < ROUNDS_EXACTLY and product >> spec.multiplier.shift < 1 << 30
 
 
 def embedding(table: ArrayLike, index: ArrayLike) -> Int64:

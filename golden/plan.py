@@ -6,30 +6,21 @@ Whatever else there is calls the plain definition. Nothing here defines arithmet
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.activation import look_up, pwl
-from golden.elementwise import add, multiply
+from golden.activation import LutSpec, PwlSpec, look_up, pwl
+from golden.elementwise import AddSpec, MultiplySpec, add, multiply
 from golden.fixed import ClampCount, Int64
-from golden.linear import BatchedMatVec, MatVecSpec, matvec, rounds_in_float64
-from golden.model import (
-    Add,
-    Embedding,
-    IntModel,
-    LookUp,
-    MatVec,
-    Multiply,
-    Operation,
-    Pwl,
-    Slice,
-)
+from golden.linear import BatchedMatVec, MatVecSpec, matvec, rounds_exactly
+from golden.model import Embedding, IntModel, MatVec, Operation, Slice
 
 Codes = NDArray[Any]  # of the narrowest dtype for the bits of the tensor
 Kernel = Callable[[], None]
-Definition = Callable[..., Int64]  # (*operands, clamps=...) -> codes
+Spec = AddSpec | MultiplySpec | PwlSpec | LutSpec
 
 DTYPES = {8: np.uint8, 16: np.uint16, 32: np.int64}
 CLAMPED = 1 << 8  # flag beside the 8-bit code in an entry of a table
@@ -91,7 +82,7 @@ class Plan:
                 if table is not None:
                     return embedded_product(spec, table, self.tokens, out, clamps)
                 return product(spec, inputs[0], out, clamps)
-        return elementwise(definition_of(op, spec), inputs, out, clamps)
+        return elementwise(spec, inputs, out, clamps)
 
     def _slice(self, op: Slice) -> Kernel | None:
         """A view, which costs nothing, but a copy of a state: that changes as the step ends."""
@@ -103,54 +94,49 @@ class Plan:
         return lambda: np.copyto(copy, part)
 
 
-def definition_of(op: Operation, spec: Any) -> Definition:
-    """The plain function of an element-wise operation."""
-    match op:
-        case Add():
-            return lambda *terms, clamps: add(spec, *terms, clamps=clamps)
-        case Multiply():
-            return lambda a, b, clamps: multiply(spec, a, b, clamps)
-        case Pwl():
-            return lambda x, clamps: pwl(spec, x, clamps)
-        case LookUp():
-            return lambda x, clamps: look_up(spec, x)
-    raise TypeError(f"{op}: not element-wise")
+def evaluate(spec: Spec, operands: list[Codes], clamps: ClampCount) -> Int64:
+    """The plain definition of an element-wise operation."""
+    match spec:
+        case AddSpec():
+            return add(spec, *operands, clamps=clamps)
+        case MultiplySpec():
+            a, b = operands
+            return multiply(spec, a, b, clamps)
+        case PwlSpec():
+            return pwl(spec, operands[0], clamps)
+        case LutSpec():
+            return look_up(spec, operands[0])
 
 
-def elementwise(
-    definition: Definition, inputs: list[Codes], out: Codes, clamps: ClampCount
-) -> Kernel:
-    """out = definition of the inputs, by table where the operands have 16 bits together."""
-    bits = [8 * x.itemsize for x in inputs]
+def elementwise(spec: Spec, inputs: list[Codes], out: Codes, clamps: ClampCount) -> Kernel:
+    """out = spec of the inputs, from a table where they have 16 bits together."""
+    bits = tuple(8 * x.itemsize for x in inputs)
     if sum(bits) > 16 or len(bits) > 2 or out.dtype != np.uint8:
-
-        def plain() -> None:
-            np.copyto(out, definition(*inputs, clamps=clamps), casting="unsafe")
-
-        return plain
-    table = tabulate(definition, bits)
+        return lambda: np.copyto(out, evaluate(spec, inputs, clamps), casting="unsafe")
+    table = tabulate(spec, bits)
     index = inputs[0] if len(inputs) == 1 else np.empty(out.shape, np.uint16)
     entries = np.empty(out.shape, np.uint16)
     changed = np.empty(out.shape, np.bool_)
 
-    def tabulated() -> None:
+    def look() -> None:
         if len(inputs) == 2:
             np.multiply(inputs[0], np.uint16(256), out=index)
             np.add(index, inputs[1], out=index)
-        table.take(index, out=entries, mode="clip")  # which never clips, and so needs no copy
+        table.take(index, out=entries, mode="clip")  # no index is clipped: "raise" would copy
         np.greater_equal(entries, CLAMPED, out=changed)
         clamps.clamped += int(np.count_nonzero(changed))
         clamps.seen += out.size
         np.copyto(out, entries, casting="unsafe")  # the code: the low byte
 
-    return tabulated
+    return look
 
 
-def tabulate(definition: Definition, bits: list[int]) -> NDArray[np.uint16]:
+@lru_cache(maxsize=256)
+def tabulate(spec: Spec, bits: tuple[int, ...]) -> NDArray[np.uint16]:
     """Code, plus CLAMPED where it was clamped, of every operand; the first one's bits on top."""
     operands = np.indices([1 << b for b in bits]).reshape(len(bits), -1)
     clamps = ClampMap()
-    codes = definition(*operands, clamps=clamps)
+    codes = evaluate(spec, list(operands), clamps)
     if clamps.clamped:
         codes = codes + CLAMPED * clamps.changed
     return codes.astype(np.uint16)
@@ -158,7 +144,7 @@ def tabulate(definition: Definition, bits: list[int]) -> NDArray[np.uint16]:
 
 def product(spec: MatVecSpec, x: Codes, out: Codes, clamps: ClampCount) -> Kernel:
     """out = matvec of x."""
-    if not rounds_in_float64(spec):
+    if not rounds_exactly(spec):
         return lambda: np.copyto(out, matvec(spec, x, clamps), casting="unsafe")
     batched = BatchedMatVec(spec, len(x))
     return lambda: batched(x, out, clamps)

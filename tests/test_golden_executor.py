@@ -96,6 +96,34 @@ def test_floats_are_refused():
         Executor(MODEL).run([[1.0]])
 
 
+def test_tensors_are_copies_and_states_can_be_set():
+    executor = Executor(MODEL, 2)
+    assert set(executor.tensors) == {"h", "c"}
+    first = executor.step([1, 2])
+    h, c = executor.tensors["h"], executor.tensors["c"]
+    assert h.dtype == first.dtype == np.int64
+    assert set(executor.tensors) == set(MODEL.tensors)
+    kept = first.copy(), h.copy()
+    second = executor.step([3, 4])
+    assert np.array_equal(first, kept[0])
+    assert np.array_equal(h, kept[1])
+    executor.reset()
+    assert set(executor.tensors) == {"h", "c"}
+    executor.tensors["h"], executor.tensors["c"] = h, c
+    assert np.array_equal(executor.step([3, 4]), second)
+
+
+@pytest.mark.parametrize("codes", [-1, 256])
+def test_a_state_is_set_to_codes_alone(codes):
+    executor = Executor(MODEL)
+    with pytest.raises(ValueError, match=r"^h: codes outside 0\.\.255$"):
+        executor.tensors["h"] = [[codes] * 4]
+    with pytest.raises(TypeError, match=r"^h: expected integers"):
+        executor.tensors["h"] = [[1.0] * 4]
+    with pytest.raises(KeyError):
+        executor.tensors["nothing"] = [[1] * 4]
+
+
 def chain(states) -> IntModel:
     """x(t) delayed by one and by two steps; the sum of all three is the output."""
     tensors = {name: Tensor(name, 1) for name in ("x", "late", "later", "y")}

@@ -17,6 +17,7 @@ from golden.npu_config import CONFIGS, config_named
 from golden.program import Program
 from irnn_hw.console import bar, console, out, show, tool_table
 from irnn_hw.files import write_json
+from irnn_hw.pwl_cli import app as pwl_app
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +28,7 @@ app = typer.Typer(
     epilog="A first walk: irnn demo. Then each step by itself: train, export, run, compile, "
     "generate, cosim, area, report. Exit codes: 0 well, 1 a comparison failed, 2 bad input.",
 )
+app.add_typer(pwl_app, name="pwl")
 
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON on stdout.")]
 CorpusName = Annotated[

@@ -30,9 +30,10 @@ def words(text: str) -> str:
     return " ".join(re.sub(r"[^\x21-\x7e]+", " ", text.replace("|", " ")).split())
 
 
-def test_walkthrough_commands_print_what_is_shown(tmp_path):
-    page = commands(ROOT / "docs" / "walkthrough.md")
-    assert len(page) >= 10
+@pytest.mark.parametrize(("name", "least"), [("walkthrough", 10), ("pwl", 5)])
+def test_commands_print_what_is_shown(name, least, tmp_path):
+    page = commands(ROOT / "docs" / f"{name}.md")
+    assert len(page) >= least
     env = os.environ | {"COLUMNS": "200", "IRNN_CACHE": str(ROOT / "build" / "sim")}
     for command, shown in page:
         program, *arguments = shlex.split(command)

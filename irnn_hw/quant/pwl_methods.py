@@ -8,10 +8,20 @@ import numpy as np
 from golden.activation import PwlSpec, tabulate
 from golden.errors import InputError
 from irnn_hw.quant.params import QuantParams
-from irnn_hw.quant.pwl import INTERCEPT_BITS, SLOPE_BITS, Function, fit, ideal_table
+from irnn_hw.quant.pwl import FUNCTIONS, INTERCEPT_BITS, SLOPE_BITS, Function, fit, ideal_table
 from irnn_hw.quant.pwl_optimal import fit_optimal
 
 METHODS: dict[str, Callable[..., PwlSpec]] = {"greedy": fit, "optimal": fit_optimal}
+OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+
+
+def output_range(function: str, x: QuantParams) -> tuple[float, float]:
+    """The range of a function's outputs: that of OUTPUT_RANGES, else the one over x's codes."""
+    if function in OUTPUT_RANGES:
+        return OUTPUT_RANGES[function]
+    with np.errstate(over="ignore"):  # an infinite range is refused where it becomes a scale
+        values = np.asarray(FUNCTIONS[function](x.dequantize(np.arange(x.high + 1))))
+    return float(values.min()), float(values.max())
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ class MatVecSpec:
         dtype = np.float32 if largest < FLOAT32_EXACT else np.float64
         if largest >= FLOAT64_EXACT:
             raise ValueError("weights: partial sums exceed 2^53")
-        return np.vstack([self.centred.T, self.folded_bias]).astype(dtype)
+        return np.vstack([self.centred.T, self.folded_bias]).astype(dtype, order="C")
 
 
 def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:

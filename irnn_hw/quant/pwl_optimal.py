@@ -18,7 +18,7 @@ from irnn_hw.quant.params import Float64, Int64, QuantParams
 from irnn_hw.quant.pwl import INTERCEPT_BITS, SLOPE_BITS, Function, ideal_table
 
 LINES = 7  # slopes, and intercepts of each, that are tried for a piece to lower the mean error
-SAMPLES = 1024  # codes of a piece, evenly apart, at which the mean error is taken
+SAMPLES = 256  # codes of a piece, evenly apart, at which the mean error is taken
 CANDIDATES = 128  # most pieces of a finer table whose knots are tried
 
 

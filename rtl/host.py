@@ -77,7 +77,7 @@ class Host(wiring.Component):
             self.reset.eq(write["CONTROL"] & bus.write_data[1]),
             self.irq.eq(self.done & irq_enable),
         ]
-        with m.If(write["STEPS"]):
+        with m.If(write["STEPS"] & bus.write_data.any()):
             m.d.sync += self.steps.eq(bus.write_data)
         with m.If(write["IRQ_ENABLE"]):
             m.d.sync += irq_enable.eq(bus.write_data)
@@ -104,8 +104,12 @@ class Host(wiring.Component):
         hits = {name: self._hit(bus, window) for name, window in windows(self._config).items()}
         offsets = [r.offset for r in REGISTERS.values() if "w" in r.access]
         register = Cat(bus.write_address == offset for offset in offsets).any()
+        # A loop of no steps would count down through zero.
+        no_steps = (bus.write_address == REGISTERS["STEPS"].offset) & ~bus.write_data.any()
         m.d.comb += [
-            bus.write_error.eq(~register & ~(Cat(hits.values()).any() & ~self.running)),
+            bus.write_error.eq(
+                no_steps | (~register & ~(Cat(hits.values()).any() & ~self.running))
+            ),
             self.write_address.eq(bus.write_address[2:]),
             self.write_data.eq(bus.write_data),
             *(

@@ -81,6 +81,7 @@ async def what_is_nowhere_is_refused_and_changes_nothing(dut):
     assert await _status(driver, nowhere, WORD) == AxiResp.SLVERR
     await driver.write("STEPS", 5)
     assert await _status(driver, REGISTERS["STEPS"].offset, b"\x07\x07") == AxiResp.SLVERR
+    assert await _status(driver, REGISTERS["STEPS"].offset, bytes(4)) == AxiResp.SLVERR
     assert await driver.read("STEPS") == 5
     await _run(driver, *_runs()[0])
 

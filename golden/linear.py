@@ -20,6 +20,7 @@ from golden.fixed import (
 ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
+BLOCK = 1 << 14  # accumulators requantized at once: their buffers stay in the cache
 ROUNDS_EXACTLY = 1 << 50  # BatchedMatVec, below this magnitude of acc * mantissa
 
 
@@ -142,9 +143,12 @@ class BatchedMatVec:
         if spec.multiplier is not None:
             exact = np.ldexp(float(spec.multiplier.mantissa), -spec.multiplier.shift)
             self._multiplier = np.nextafter(exact, np.inf)
-            self._real = np.empty((batch, rows))
-            self._rounded, self._saturated = np.empty((2, batch, rows), np.int32)
-            self._clamped = np.empty((batch, rows), np.bool_)
+            block = max(1, min(batch, BLOCK // rows))
+            self._blocks = [slice(n, min(n + block, batch)) for n in range(0, batch, block)]
+            self._real = np.empty((block, rows))
+            self._rounded, self._saturated = np.empty((2, block, rows), np.int32)
+            self._clamped = np.empty((block, rows), np.bool_)
+            self._range = np.int32(0), np.int32((1 << spec.out_bits) - 1)
 
     def __call__(self, x: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
         """matvec of codes x (batch, columns), which must be in range, to out (batch, rows)."""
@@ -153,15 +157,21 @@ class BatchedMatVec:
         if self.spec.multiplier is None:
             np.copyto(out, self._acc, casting="unsafe")
             return
-        np.multiply(self._acc, self._multiplier, out=self._real)
-        np.rint(self._real, out=self._real)
-        np.copyto(self._rounded, self._real, casting="unsafe")
-        np.add(self._rounded, self.spec.out_zero_point, out=self._rounded)
-        np.clip(self._rounded, 0, (1 << self.spec.out_bits) - 1, out=self._saturated)
-        np.not_equal(self._rounded, self._saturated, out=self._clamped)
-        clamps.clamped += int(np.count_nonzero(self._clamped))
+        for block in self._blocks:
+            self._requantize(self._acc[block], out[block], clamps)
+
+    def _requantize(self, acc: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
+        n = len(acc)
+        real, rounded, saturated = self._real[:n], self._rounded[:n], self._saturated[:n]
+        np.multiply(acc, self._multiplier, out=real)
+        np.rint(real, out=real)
+        np.copyto(rounded, real, casting="unsafe")
+        np.add(rounded, self.spec.out_zero_point, out=rounded)
+        np.clip(rounded, *self._range, out=saturated)
+        changed = np.not_equal(rounded, saturated, out=self._clamped[:n])
+        clamps.clamped += int(np.count_nonzero(changed))
         clamps.seen += out.size
-        np.copyto(out, self._saturated, casting="unsafe")
+        np.copyto(out, saturated, casting="unsafe")
 
 
 def rounds_exactly(spec: MatVecSpec) -> bool:

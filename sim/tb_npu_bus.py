@@ -53,7 +53,8 @@ async def registers_answer_as_their_table_says(dut):
     for register in REGISTERS.values():
         read = await _status(driver, register.offset)
         assert (read == AxiResp.OKAY) == ("r" in register.access), register.name
-        data = bytes(4)  # of CONTROL, too, zeros do nothing
+        # To CONTROL, zeros do nothing; of STEPS, they are refused.
+        data = int(register.name == "STEPS").to_bytes(4, "little")
         written = await _status(driver, register.offset, data)
         assert (written == AxiResp.OKAY) == ("w" in register.access), register.name
         assert {read, written} <= {AxiResp.OKAY, AxiResp.SLVERR}

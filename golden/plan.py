@@ -36,6 +36,14 @@ class ClampMap(ClampCount):
         super().add(before, after)
 
 
+class Scratch:
+    """What a look-up needs for a moment, shared by all of one shape, so that it stays in cache."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.index, self.entries = np.empty((2, *shape), np.uint16)
+        self.changed = np.empty(shape, np.bool_)
+
+
 class Plan:
     """The steps of `batch` sequences of a model.
 
@@ -50,6 +58,7 @@ class Plan:
         self.tokens = np.zeros(batch, np.int64)
         self._tables = {op.output: op.table for op in model.operations if isinstance(op, Embedding)}
         self._states = {state.name for state in model.states}
+        self._scratch = {a.shape: Scratch(a.shape) for a in self.arrays.values()}
         self._kernels: list[Kernel] = []
         for op, spec in zip(model.operations, model.specs, strict=True):
             kernel = self._kernel(op, spec, clamps.get(op.output, ClampCount()))
@@ -82,7 +91,7 @@ class Plan:
                 if table is not None:
                     return embedded_product(spec, table, self.tokens, out, clamps)
                 return product(spec, inputs[0], out, clamps)
-        return elementwise(spec, inputs, out, clamps)
+        return elementwise(spec, inputs, out, clamps, self._scratch[out.shape])
 
     def _slice(self, op: Slice) -> Kernel | None:
         """A view, which costs nothing, but a copy of a state: that changes as the step ends."""
@@ -108,15 +117,16 @@ def evaluate(spec: Spec, operands: list[Codes], clamps: ClampCount) -> Int64:
             return look_up(spec, operands[0])
 
 
-def elementwise(spec: Spec, inputs: list[Codes], out: Codes, clamps: ClampCount) -> Kernel:
+def elementwise(
+    spec: Spec, inputs: list[Codes], out: Codes, clamps: ClampCount, scratch: Scratch
+) -> Kernel:
     """out = spec of the inputs, from a table where they have 16 bits together."""
     bits = tuple(8 * x.itemsize for x in inputs)
     if sum(bits) > 16 or len(bits) > 2 or out.dtype != np.uint8:
         return lambda: np.copyto(out, evaluate(spec, inputs, clamps), casting="unsafe")
     table = tabulate(spec, bits)
-    index = inputs[0] if len(inputs) == 1 else np.empty(out.shape, np.uint16)
-    entries = np.empty(out.shape, np.uint16)
-    changed = np.empty(out.shape, np.bool_)
+    index = inputs[0] if len(inputs) == 1 else scratch.index
+    entries, changed = scratch.entries, scratch.changed
 
     def look() -> None:
         if len(inputs) == 2:

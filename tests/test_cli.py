@@ -46,7 +46,7 @@ def model(tmp_path) -> Path:
 def test_help_teaches_every_command(tmp_path):
     top = irnn("--help", cwd=tmp_path)
     for command in ("demo", "train", "export", "run", "compile", "generate", "cosim", "area",
-                    "report", "doctor"):  # fmt: skip
+                    "report", "doctor", "pwl"):  # fmt: skip
         assert command in top.stdout
         assert irnn(command, "--help", cwd=tmp_path).returncode == 0
 

@@ -4,7 +4,7 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtl.emit import rtlil_text
+from rtl.emit import verilog_text
 from rtl.pipeline import Pipeline
 from rtl.units import UNITS, pack, unpack
 
@@ -37,7 +37,7 @@ def test_every_unit_is_a_pipeline_with_vectors_that_fit(name):
     assert unit.name == name
     assert unit.summary
     component = unit.build()
-    rtlil_text(component, "unit")
+    verilog_text(component, "unit")
     assert isinstance(component, Pipeline)
     assert component.LATENCY > 0
     vectors = unit.vectors(0)

@@ -1,7 +1,8 @@
 """How fast the golden model runs: an LSTM 400/400, 128 steps, against torch.nn.LSTM in float32.
 
 Usage: python benchmarks/golden_model.py. One thread, interleaved, best of fifteen. The time is that
-of the CPU, so that other programs do not count. Input: torch is given its vectors, golden symbols.
+of the CPU, so that other programs count less. Input: torch is given vectors, golden symbols, whose
+products it remembers from its first run.
 """
 
 import os

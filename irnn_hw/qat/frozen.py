@@ -7,7 +7,7 @@ import numpy as np
 
 from golden.activation import LutSpec, PwlSpec, tabulate
 from irnn_hw.quant.params import Float64, QuantParams
-from irnn_hw.quant.pwl import FUNCTIONS, fit, ideal_table
+from irnn_hw.quant.pwl import FUNCTIONS, OUTPUT_RANGES, fit, ideal_table
 
 GATES = ("i", "f", "j", "o")
 # Activation outputs: (function, input tensor).
@@ -18,7 +18,6 @@ ACTIVATIONS = {
     "o": ("sigmoid", "o.pre"),
     "c.tanh": ("tanh", "c.next"),
 }
-FUNCTION_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 # Tensors whose ranges are gathered; every other one follows from them, its function or its weights.
 OBSERVED = ("px", "ph", *(f"{g}.pre" for g in GATES), "fc", "ij", "c.next", "h.next")
 
@@ -51,7 +50,7 @@ def freeze(ranges: Mapping[str, tuple[float, float]], pieces: int | None) -> Fro
     """
     params = {name: QuantParams.from_range(*ranges[name]) for name in OBSERVED}
     for output, (function, _) in ACTIVATIONS.items():
-        params[output] = QuantParams.from_range(*FUNCTION_RANGES[function])
+        params[output] = QuantParams.from_range(*OUTPUT_RANGES[function])
     params |= {"h": params["h.next"], "c": params["c.next"]}
     activations = {
         output: _activation(function, params[source], params[output], pieces)

@@ -38,6 +38,8 @@ FUNCTIONS: dict[str, Function] = {
     "relu": lambda x: np.maximum(x, 0.0),
     "cos": np.cos,
 }
+# Of functions that are bounded: their outputs need no range gathered.
+OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 @dataclass(frozen=True, slots=True)

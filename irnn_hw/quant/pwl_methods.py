@@ -8,11 +8,18 @@ import numpy as np
 from golden.activation import PwlSpec, tabulate
 from golden.errors import InputError
 from irnn_hw.quant.params import QuantParams
-from irnn_hw.quant.pwl import FUNCTIONS, INTERCEPT_BITS, SLOPE_BITS, Function, fit, ideal_table
+from irnn_hw.quant.pwl import (
+    FUNCTIONS,
+    INTERCEPT_BITS,
+    OUTPUT_RANGES,
+    SLOPE_BITS,
+    Function,
+    fit,
+    ideal_table,
+)
 from irnn_hw.quant.pwl_optimal import fit_optimal
 
 METHODS: dict[str, Callable[..., PwlSpec]] = {"greedy": fit, "optimal": fit_optimal}
-OUTPUT_RANGES = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 
 
 def output_range(function: str, x: QuantParams) -> tuple[float, float]:

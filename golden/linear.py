@@ -21,7 +21,6 @@ ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
 BLOCK = 1 << 14  # accumulators requantized at once: their buffers stay in the cache
-ROUNDS_EXACTLY = 1 << 50  # BatchedMatVec, below this magnitude of acc * mantissa
 
 
 def accumulator_bounds(
@@ -124,31 +123,21 @@ def matvec(spec: MatVecSpec, x: ArrayLike, clamps: ClampCount | None = None) -> 
 class BatchedMatVec:
     """matvec for one batch size, bit for bit: buffers are allocated once, not at each step.
 
-    The bias is the weight of one more input, always 1. Rounding half away from zero is `rint`
-    (half to even) after a multiplication by M', the float next above M = mantissa * 2^-shift.
-    y = acc * M is a float64 and a multiple of 2^-shift, as every tie is. acc * M' rounds to
-    another float than y, away from zero, since |acc| ulp(M) > ulp(y) / 2: what was a tie is one
-    no more. It moves by less than 2 ulp(y) < 2^-shift / 2 while |acc * mantissa| < 2^50: nothing
-    reaches a tie.
+    The bias is the weight of one more input, always 1. Half away from zero, without magnitudes:
+    ``round_shift(p, f) = (p + 2^(f-1) - (p < 0)) >> f``.
     """
 
     def __init__(self, spec: MatVecSpec, batch: int):
-        """Raises ValueError for a spec whose products may be too large to round so."""
-        if not rounds_exactly(spec):
-            raise ValueError("matvec: accumulator times mantissa may reach 2^50, or its codes 2^30")
         self.spec = spec
         columns, rows = spec._operand.shape
         self._x = np.ones((batch, columns), spec._operand.dtype)
         self._acc = np.empty((batch, rows), spec._operand.dtype)
         if spec.multiplier is not None:
-            exact = np.ldexp(float(spec.multiplier.mantissa), -spec.multiplier.shift)
-            self._multiplier = np.nextafter(exact, np.inf)
             block = max(1, min(batch, BLOCK // rows))
             self._blocks = [slice(n, min(n + block, batch)) for n in range(0, batch, block)]
-            self._real = np.empty((block, rows))
-            self._rounded, self._saturated = np.empty((2, block, rows), np.int32)
+            self._rounded, self._saturated = np.empty((2, block, rows), np.int64)
             self._clamped = np.empty((block, rows), np.bool_)
-            self._range = np.int32(0), np.int32((1 << spec.out_bits) - 1)
+            self._range = np.int64(0), np.int64((1 << spec.out_bits) - 1)
 
     def __call__(self, x: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
         """matvec of codes x (batch, columns), which must be in range, to out (batch, rows)."""
@@ -161,26 +150,22 @@ class BatchedMatVec:
             self._requantize(self._acc[block], out[block], clamps)
 
     def _requantize(self, acc: NDArray[Any], out: NDArray[Any], clamps: ClampCount) -> None:
-        n = len(acc)
-        real, rounded, saturated = self._real[:n], self._rounded[:n], self._saturated[:n]
-        np.multiply(acc, self._multiplier, out=real)
-        np.rint(real, out=real)
-        np.copyto(rounded, real, casting="unsafe")
-        np.add(rounded, self.spec.out_zero_point, out=rounded)
-        np.clip(rounded, *self._range, out=saturated)
-        changed = np.not_equal(rounded, saturated, out=self._clamped[:n])
+        assert self.spec.multiplier is not None
+        mantissa, shift = self.spec.multiplier.mantissa, self.spec.multiplier.shift
+        p, scratch = self._rounded[: len(acc)], self._saturated[: len(acc)]
+        np.copyto(p, acc, casting="unsafe")
+        np.multiply(p, mantissa, out=p)
+        if shift:
+            np.right_shift(p, 63, out=scratch)  # -1 where p < 0
+            np.add(p, scratch, out=p)
+            np.add(p, 1 << (shift - 1), out=p)
+            np.right_shift(p, shift, out=p)
+        np.add(p, self.spec.out_zero_point, out=p)
+        saturated = np.clip(p, *self._range, out=scratch)
+        changed = np.not_equal(p, saturated, out=self._clamped[: len(acc)])
         clamps.clamped += int(np.count_nonzero(changed))
         clamps.seen += out.size
         np.copyto(out, saturated, casting="unsafe")
-
-
-def rounds_exactly(spec: MatVecSpec) -> bool:
-    """Whether BatchedMatVec takes the spec: exact in float64, then in int32."""
-    if spec.multiplier is None:
-        return True
-    worst = max(int(np.abs(bound).max(initial=0)) for bound in spec.bounds)
-    product = worst * spec.multiplier.mantissa
-    return product < ROUNDS_EXACTLY and product >> spec.multiplier.shift < 1 << 30
 
 
 def embedding(table: ArrayLike, index: ArrayLike) -> Int64:

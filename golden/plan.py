@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from golden.activation import LutSpec, PwlSpec, look_up, pwl
 from golden.elementwise import AddSpec, MultiplySpec, add, multiply
 from golden.fixed import ClampCount, Int64
-from golden.linear import BatchedMatVec, MatVecSpec, matvec, rounds_exactly
+from golden.linear import BatchedMatVec, MatVecSpec, matvec
 from golden.model import Embedding, IntModel, MatVec, Operation, Slice
 
 Codes = NDArray[Any]  # of the narrowest dtype for the bits of the tensor
@@ -154,8 +154,6 @@ def tabulate(spec: Spec, bits: tuple[int, ...]) -> NDArray[np.uint16]:
 
 def product(spec: MatVecSpec, x: Codes, out: Codes, clamps: ClampCount) -> Kernel:
     """out = matvec of x."""
-    if not rounds_exactly(spec):
-        return lambda: np.copyto(out, matvec(spec, x, clamps), casting="unsafe")
     batched = BatchedMatVec(spec, len(x))
     return lambda: batched(x, out, clamps)
 

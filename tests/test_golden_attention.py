@@ -142,15 +142,18 @@ def test_context_of_random_sequences(h_bits):
     assert result[0].tolist() == [101] * 3
 
 
-def test_the_longest_sequence_of_extremes_stays_in_32_bits():
-    spec = ContextSpec(0, FixedPoint((1 << 31) - 1, 31), 0)
+@pytest.mark.parametrize(
+    ("z_h", "extreme", "distance"), [(0, 255, 255), (255, 0, 255), (128, 0, 128), (100, 255, 155)]
+)
+def test_the_longest_sequence_of_extremes_stays_in_32_bits(z_h, extreme, distance):
+    z_s = 0 if extreme else 255
+    spec = ContextSpec(z_h, FixedPoint((1 << 31) - 1, 31), z_s)
     steps = spec.max_steps
-    assert steps * 255 * 255 <= ACCUMULATOR_MAX < (steps + 1) * 255 * 255
-    full = np.full(steps, 255)
-    assert context(spec, full, full[:, np.newaxis], [steps]).tolist() == [[255]]
-    longer = np.full(steps + 1, 255)
+    assert steps * 255 * distance <= ACCUMULATOR_MAX < (steps + 1) * 255 * distance
+    e, h = np.full(steps + 1, 255), np.full((steps + 1, 1), extreme)
+    assert context(spec, e[1:], h[1:], [steps]).tolist() == [[abs(distance - z_s)]]
     with pytest.raises(ValueError, match=rf"^lengths: one is not in 1\.\.{steps}$"):
-        context(spec, longer, longer[:, np.newaxis], [steps + 1])
+        context(spec, e, h, [steps + 1])
 
 
 def test_shifted_scores():

@@ -123,7 +123,7 @@ def test_quotient_of_16_bits_on_random_and_corner_vectors():
         assert np.array_equal(quotient(spec, x_hat, d), expected)
 
 
-@pytest.mark.parametrize("bits", [(8, 8, 8, 8, 8), (16, 16, 16, 16, 16), (8, 16, 8, 16, 8)])
+@pytest.mark.parametrize("bits", [(8,) * 5, (16,) * 5, (8, 16, 8, 8, 16), (16, 8, 16, 16, 8)])
 @pytest.mark.parametrize("length", [1, 2, 7, 200])
 def test_rows_as_printed(length, bits):
     rng = np.random.default_rng(length)
@@ -199,6 +199,8 @@ def test_the_longest_row_of_extremes_stays_in_32_bits():
     assert madnorm(spec, np.full(length, 65535)).mu.tolist() == [65535]
     with pytest.raises(ValueError, match=r"^length: 32768 is not in 1\.\.32767$"):
         replace(spec, length=length + 1)
+    with pytest.raises(ValueError, match=r"^length: 32768 is not in 1\.\.32767$"):
+        spec_of(length + 1, bits=(8, 8, 16, 8, 8))  # the sum of x_hat is the wider one
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def _operations(
     yield Embedding("x", mixed(rng, 0, 255, symbols * embedding).reshape(symbols, -1).astype("u1"))
     for product, source, columns in (("px", "x", embedding), ("ph", "h", hidden)):
         # About sqrt(columns) * 64 * 40 / gain: a spread of some sixty codes.
-        shift = 15 + round(float(np.log2(np.sqrt(columns) * 64)))
+        shift = 21 + columns.bit_length() // 2
         yield _product(rng, product, source, 4 * hidden, columns, FixedPoint(40000, shift))
         for n, gate in enumerate(GATES):
             yield Slice(f"{product}.{gate}", (product,), n * hidden)

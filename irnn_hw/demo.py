@@ -109,7 +109,10 @@ class _Demo:
         }
 
     def _simulator(self) -> Figures:
-        return {"cached": build_npu(self._config).cached}
+        report = self._bar("simulator")
+        build = build_npu(self._config)
+        report(1, 1, "from cache" if build.cached else "")
+        return {"cached": build.cached}
 
     def _train(self) -> Figures:
         config = self._settings.train

@@ -14,12 +14,14 @@ from golden.errors import InputError
 from golden.fixed import FixedPoint
 from golden.machine import Host, Machine
 from golden.model import IntModel
+from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.sampler import Conversation, Sampler, converse
 from golden.trace import KINDS, Trace, count_differing, first_divergence
 from rtl.emit import verilog_text
 from rtl.npu import Npu
 from sim import verilator
+from sim.build_cache import Build
 from sim.check import CheckResult
 from sim.lockstep import Compared, compare_tensors, explain
 from sim.trace_file import read_trace
@@ -87,6 +89,19 @@ class Simulation:
         return self.observed["cycles"] / self.observed["seconds"] if self.observed else 0.0
 
 
+def build_npu(
+    config: NpuConfig,
+    verilog: str | None = None,
+    *,
+    waves: bool = False,
+    cache: Path | None = None,
+) -> Build:
+    """The simulation of a configuration's NPU, or of `verilog` in its place, with its trace."""
+    text = verilog_text(Npu(config=config), TOPLEVEL) if verilog is None else verilog
+    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
+    return verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
+
+
 def simulate(
     program: Program,
     job: Job,
@@ -103,9 +118,7 @@ def simulate(
     verilog: module npu to simulate in place of what the configuration emits. progress: (time steps
     done, all). Raises BuildError when Verilator stops.
     """
-    text = verilog_text(Npu(config=program.config), TOPLEVEL) if verilog is None else verilog
-    sources = {f"{TOPLEVEL}.v": text, TRACE.name: TRACE.read_text()}
-    build = verilator.build(TOPLEVEL, sources, TOPLEVEL, waves=waves, cache=cache)
+    build = build_npu(program.config, verilog, waves=waves, cache=cache)
     _prepare(folder, program, job, expected)
     with _Watch(folder / "progress", len(job.passage) + job.writes, progress):
         ran = verilator.run_cocotb(build, "sim.tb_npu", {}, folder)

@@ -14,6 +14,7 @@ from golden.fixed import (
     integers,
     round_shift,
     saturate,
+    within_bits,
 )
 
 # Widest constants: slope * code + intercept stays below the limit of a product.
@@ -40,9 +41,7 @@ class LutSpec:
 
 def look_up(spec: LutSpec, x: ArrayLike) -> Int64:
     """table[x], any shape."""
-    codes = integers(x, "x")
-    if codes.size and (int(codes.min()) < 0 or int(codes.max()) >> spec.in_bits):
-        raise ValueError(f"x: codes outside 0..{(1 << spec.in_bits) - 1}")
+    codes = within_bits(x, spec.in_bits, "x")
     return np.asarray(spec.table, np.int64)[codes]
 
 
@@ -87,9 +86,7 @@ class PwlSpec:
 
 def segment(spec: PwlSpec, x: ArrayLike) -> Int64:
     """Index of the piece of each code: the number of interior knots <= x."""
-    codes = integers(x, "x")
-    if codes.size and (int(codes.min()) < 0 or int(codes.max()) >> spec.in_bits):
-        raise ValueError(f"x: codes outside 0..{(1 << spec.in_bits) - 1}")
+    codes = within_bits(x, spec.in_bits, "x")
     return np.searchsorted(np.asarray(spec.knots[1:], np.int64), codes, side="right")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from golden.activation import PwlSpec, pwl
-from golden.elementwise import AddSpec, add, within_bits
+from golden.elementwise import AddSpec, add
 from golden.fixed import (
     MAX_SHIFT,
     ClampCount,
@@ -18,6 +18,7 @@ from golden.fixed import (
     divide_round,
     integers,
     saturate,
+    within_bits,
 )
 from golden.linear import ACCUMULATOR_MAX, MatVecSpec, matvec
 

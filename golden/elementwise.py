@@ -23,14 +23,6 @@ from golden.fixed import (
 OPERAND_MAX = (1 << 16) - 1  # of a code's distance from its zero point
 
 
-def within_bits(codes: ArrayLike, bits: int, name: str) -> Int64:
-    """codes as int64. Raises ValueError unless each is in 0..2^bits - 1."""
-    array = integers(codes, name)
-    if array.size and (int(array.min()) < 0 or int(array.max()) >> bits):
-        raise ValueError(f"{name}: codes outside 0..{(1 << bits) - 1}")
-    return array
-
-
 @dataclass(frozen=True, slots=True)
 class MultiplySpec:
     """Eq. 4: constants of ``requantize((q_a - Z_a)(q_b - Z_b), S_a S_b / S_c, Z_c)``."""

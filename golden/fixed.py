@@ -67,6 +67,14 @@ def check_shift(shift: int) -> None:
         raise ValueError(f"shift {shift} is not in 0..{MAX_SHIFT}")
 
 
+def within_bits(codes: ArrayLike, bits: int, name: str) -> Int64:
+    """codes as int64. Raises ValueError unless each is in 0..2^bits - 1."""
+    array = integers(codes, name)
+    if array.size and (int(array.min()) < 0 or int(array.max()) >> bits):
+        raise ValueError(f"{name}: codes outside 0..{(1 << bits) - 1}")
+    return array
+
+
 def round_shift(p: ArrayLike, shift: int) -> Int64:
     """round(p / 2**shift), half away from zero (Eq. 11). Domain: |p| < 2**62, 0 <= shift <= 62."""
     p = within(integers(p), PRODUCT_LIMIT, "round_shift")

@@ -15,6 +15,7 @@ from golden.fixed import (
     check_zero_point,
     integers,
     requantize,
+    within_bits,
 )
 
 ACCUMULATOR_MAX = (1 << 31) - 1
@@ -104,9 +105,7 @@ class MatVecSpec:
 
 def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:
     """Accumulators (..., rows) of x (..., columns): exact, through float BLAS within its bound."""
-    codes = integers(x, "x")
-    if codes.size and (int(codes.min()) < 0 or int(codes.max()) >> spec.x_bits):
-        raise ValueError(f"x: codes outside 0..{(1 << spec.x_bits) - 1}")
+    codes = within_bits(x, spec.x_bits, "x")
     product: NDArray[Any] = codes.astype(spec._operand.dtype) @ spec._operand[:-1]
     acc: Int64 = product.astype(np.int64) + spec.folded_bias
     return acc

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from golden.elementwise import AddSpec, AffineSpec, add, affine, within_bits
+from golden.elementwise import AddSpec, AffineSpec, add, affine
 from golden.fixed import (
     MAX_SHIFT,
     ClampCount,
@@ -18,6 +18,7 @@ from golden.fixed import (
     integers,
     requantize,
     saturate,
+    within_bits,
 )
 from golden.linear import ACCUMULATOR_MAX
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from golden.container import write_atomic
 from irnn_hw.console import console
+from irnn_hw.files import file_sha256
 
 ROOT = Path(__file__).parents[1]
 SOURCES = (".py", ".sv", ".cpp", ".html", ".vlt")
@@ -65,7 +66,7 @@ class Stamps:
 
 
 def _hashes(paths: Sequence[Path]) -> dict[str, str]:
-    return {p.name: sha256(p.read_bytes()).hexdigest() for p in paths if p.exists()}
+    return {p.name: file_sha256(p) for p in paths if p.exists()}
 
 
 def _digest(value: Any) -> str:
@@ -75,4 +76,4 @@ def _digest(value: Any) -> str:
 def _code_hash(parts: tuple[str, ...]) -> str:
     """Hash of the source files below these folders of the packages."""
     files = sorted(p for part in parts for p in (ROOT / part).rglob("*") if p.suffix in SOURCES)
-    return _digest([[str(p.relative_to(ROOT)), sha256(p.read_bytes()).hexdigest()] for p in files])
+    return _digest([[str(p.relative_to(ROOT)), file_sha256(p)] for p in files])

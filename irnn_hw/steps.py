@@ -29,6 +29,7 @@ from irnn_hw.evaluate import (
     sampler_scale,
 )
 from irnn_hw.files import file_sha256
+from irnn_hw.qat.config import PHASES
 from irnn_hw.quant.overflow import prove_no_overflow
 from rtl.emit import verilog_text
 from rtl.npu import Npu
@@ -40,7 +41,6 @@ Figures = dict[str, Any]
 
 CURVE_POINTS = 200  # a phase's loss curve, averaged to at most so many
 TEMPERATURE = 0.6  # below 1 the text is likelier than typical, and easier to read
-PHASES = ("float", "ranges", "lut", "pwl")
 
 
 def curves(losses: dict[str, list[float]]) -> Figures:

@@ -22,8 +22,6 @@ class Sequencer(wiring.Component):
     address: Out (program memory), word: In, mac: Out(stream), vector: Out(stream).
     """
 
-    CYCLES_PER_INSTRUCTION = 2
-
     def __init__(self, *, config: NpuConfig):
         self._config = config
         super().__init__(

@@ -97,14 +97,12 @@ def _starts(lengths: ArrayLike, rows: int, limit: int) -> Int64:
 
 @dataclass(frozen=True, slots=True)
 class AttentionSpec:
-    """Constants of e = v . tanh(W_q h + W_k h_enc), and of the context of its softmax.
+    """Constants of e = v . tanh(query + key), and of the context of its softmax.
 
-    query, key: W_q, W_k, 8 bits out. total: their sum, 16 bits. tanh: 16 to 8 bits.
-    score: v, one row, 16 bits out. exp: on shifted scores, zero point 0.
+    total: the sum, 16 bits. tanh: 16 to 8 bits. score: v, one row, 16 bits out. exp: on shifted
+    scores, zero point 0. The query W_q h and the keys W_k h_enc are matrix-vector products.
     """
 
-    query: MatVecSpec
-    key: MatVecSpec
     total: AddSpec
     tanh: PwlSpec
     score: MatVecSpec
@@ -112,11 +110,12 @@ class AttentionSpec:
     context: ContextSpec
 
     def __post_init__(self) -> None:
-        q, k, v = self.query, self.key, self.score
+        v = self.score
+        if v.weights.shape[0] != 1 or v.multiplier is None:
+            raise ValueError("attention: score: one row, requantized, expected")
+        if len(self.total.mantissas) != 2:
+            raise ValueError("attention: total: the sum of query and key expected")
         agree = {
-            "query and key": (q.weights.shape[0], k.weights.shape[0]),
-            "score": (v.weights.shape, (1, k.weights.shape[0])),
-            "total's zero points": (self.total.zero_points, (q.out_zero_point, k.out_zero_point)),
             "widths": (
                 (self.total.out_bits, self.tanh.in_bits, v.out_bits, self.exp.in_bits),
                 (16, 16, 16, 16),
@@ -129,24 +128,16 @@ class AttentionSpec:
                 (self.exp.out_bits, self.exp.out_zero_point),
                 (self.context.exp_bits, 0),
             ),
-            "key and context": (
-                (k.x_bits, k.x_zero_point),
-                (self.context.h_bits, self.context.h_zero_point),
-            ),
         }
         for what, (left, right) in agree.items():
             if left != right:
                 raise ValueError(f"attention: {what}: {left} is not {right}")
-        if None in (q.multiplier, k.multiplier, v.multiplier):
-            raise ValueError("attention: query, key and score are requantized")
 
 
 @dataclass(slots=True)
 class AttentionClamps:
     """What each step clamped, padded encoder steps apart."""
 
-    query: ClampCount = field(default_factory=ClampCount)
-    key: ClampCount = field(default_factory=ClampCount)
     total: ClampCount = field(default_factory=ClampCount)
     tanh: ClampCount = field(default_factory=ClampCount)
     score: ClampCount = field(default_factory=ClampCount)
@@ -157,19 +148,18 @@ class AttentionClamps:
 class Memory(NamedTuple):
     """Encoder steps without their padding, one a row, sequence after sequence.
 
-    h: (N, K) codes. key: (N, A), W_k h. lengths: (sequences,).
+    key: (N, A) codes of W_k h. h: (N, K) codes. lengths: (sequences,).
     """
 
-    h: Int64
     key: Int64
+    h: Int64
     lengths: Int64
 
 
 class AttentionTrace(NamedTuple):
-    """Codes of every step. query: (sequences, A). total, tanh: (N, A). score, shifted, exp: (N,),
-    a row an encoder step of the memory. context: (sequences, K)."""
+    """Codes of every step. total, tanh: (N, A). score, shifted, exp: (N,), a row an encoder step
+    of the memory. context: (sequences, K)."""
 
-    query: Int64
     total: Int64
     tanh: Int64
     score: Int64
@@ -179,38 +169,37 @@ class AttentionTrace(NamedTuple):
 
 
 def remember(
-    spec: AttentionSpec,
-    encoder: ArrayLike,
-    lengths: ArrayLike,
-    clamps: AttentionClamps | None = None,
+    key: ArrayLike, encoder: ArrayLike, lengths: ArrayLike, max_steps: int | None = None
 ) -> Memory:
-    """The memory of encoder codes (sequences, steps, K), of which the first `lengths` count.
+    """The memory of codes key (sequences, steps, A) and encoder (sequences, steps, K), of which
+    the first `lengths` count.
 
-    Computed once a sequence, not once a decoder step. Raises ValueError for a length that is 0,
-    above the steps or above the context's max_steps.
+    Made once a sequence, not once a decoder step. Raises ValueError for a length that is 0, above
+    the steps or above max_steps.
     """
-    codes, lengths = integers(encoder, "encoder"), integers(lengths, "lengths")
-    if codes.ndim != 3 or lengths.shape != codes.shape[:1]:
-        raise ValueError(f"lengths: {lengths.shape} for an encoder of {codes.shape}")
-    steps = min(codes.shape[1], spec.context.max_steps)
+    keys, codes = integers(key, "key"), integers(encoder, "encoder")
+    lengths = integers(lengths, "lengths")
+    if codes.ndim != 3 or lengths.shape != codes.shape[:1] or keys.shape[:-1] != codes.shape[:-1]:
+        raise ValueError(
+            f"lengths: {lengths.shape} for keys of {keys.shape} and an encoder of {codes.shape}"
+        )
+    steps = codes.shape[1] if max_steps is None else min(codes.shape[1], max_steps)
     if lengths.size == 0 or int(lengths.min()) < 1 or int(lengths.max()) > steps:
         raise ValueError(f"lengths: one is not in 1..{steps}")
-    h = codes[np.arange(codes.shape[1]) < lengths[:, np.newaxis]]
-    key = matvec(spec.key, h, (clamps or AttentionClamps()).key)
-    return Memory(h, key, lengths)
+    kept = np.arange(codes.shape[1]) < lengths[:, np.newaxis]
+    return Memory(keys[kept], codes[kept], lengths)
 
 
 def attend(
     spec: AttentionSpec,
+    query: ArrayLike,
     memory: Memory,
-    h: ArrayLike,
     clamps: AttentionClamps | None = None,
 ) -> AttentionTrace:
-    """Every step of attention of the decoder states h (sequences, columns of W_q)."""
-    clamps = clamps or AttentionClamps()
-    query = matvec(spec.query, h, clamps.query)
+    """Every step of attention of the queries (sequences, A)."""
+    clamps, query = clamps or AttentionClamps(), integers(query, "query")
     if query.shape != (len(memory.lengths), memory.key.shape[1]):
-        raise ValueError(f"h: {len(query)} states for {len(memory.lengths)} sequences")
+        raise ValueError(f"query: {query.shape} for {len(memory.lengths)} sequences")
     repeated = np.repeat(query, memory.lengths, axis=0)
     total = add(spec.total, repeated, memory.key, clamps=clamps.total)
     tanh = pwl(spec.tanh, total, clamps.tanh)
@@ -218,4 +207,4 @@ def attend(
     shifted = shifted_scores(score, memory.lengths)
     exp = pwl(spec.exp, shifted, clamps.exp)
     result = context(spec.context, exp, memory.h, memory.lengths, clamps.context)
-    return AttentionTrace(query, total, tanh, score, shifted, exp, result)
+    return AttentionTrace(total, tanh, score, shifted, exp, result)

@@ -32,6 +32,31 @@ class FixedPoint:
         check_shift(self.shift)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class FixedPoints:
+    """One FixedPoint for each entry of the last axis: int64 mantissa and shift, (rows,).
+
+    Raises ValueError as FixedPoint does.
+    """
+
+    mantissa: Int64
+    shift: Int64
+
+    def __post_init__(self) -> None:
+        if self.mantissa.dtype != np.int64 or self.mantissa.ndim != 1:
+            raise ValueError("mantissas: int64 vector expected")
+        if self.shift.dtype != np.int64 or self.shift.shape != self.mantissa.shape:
+            raise ValueError("shifts: one int64 for each mantissa expected")
+        for mantissa, shift in zip(self.mantissa.tolist(), self.shift.tolist(), strict=True):
+            FixedPoint(mantissa, shift)
+
+    def __len__(self) -> int:
+        return len(self.mantissa)
+
+
+Multiplier = FixedPoint | FixedPoints
+
+
 @dataclass(slots=True)
 class ClampCount:
     """How many values a saturation changed, and how many it saw."""
@@ -61,10 +86,11 @@ def within(x: Int64, limit: int, name: str) -> Int64:
     return x
 
 
-def check_shift(shift: int) -> None:
-    """Raise ValueError unless shift is one that hardware has."""
-    if not 0 <= shift <= MAX_SHIFT:
-        raise ValueError(f"shift {shift} is not in 0..{MAX_SHIFT}")
+def check_shift(shift: ArrayLike) -> None:
+    """Raise ValueError unless every shift is one that hardware has."""
+    for value in integers(shift, "shift").ravel().tolist():
+        if not 0 <= value <= MAX_SHIFT:
+            raise ValueError(f"shift {value} is not in 0..{MAX_SHIFT}")
 
 
 def within_bits(codes: ArrayLike, bits: int, name: str) -> Int64:
@@ -75,20 +101,21 @@ def within_bits(codes: ArrayLike, bits: int, name: str) -> Int64:
     return array
 
 
-def round_shift(p: ArrayLike, shift: int) -> Int64:
-    """round(p / 2**shift), half away from zero (Eq. 11). Domain: |p| < 2**62, 0 <= shift <= 62."""
+def round_shift(p: ArrayLike, shift: ArrayLike) -> Int64:
+    """round(p / 2**shift), half away from zero (Eq. 11), shape of the broadcast operands.
+
+    Domain: |p| < 2**62, 0 <= shift <= 62.
+    """
     p = within(integers(p), PRODUCT_LIMIT, "round_shift")
     check_shift(shift)
-    if shift == 0:
-        return p
-    magnitude = np.abs(p)
-    rounded: Int64 = (magnitude >> shift) + ((magnitude >> (shift - 1)) & 1)
+    half = (np.int64(1) << integers(shift)) >> 1  # 0 where nothing is shifted out
+    rounded: Int64 = (np.abs(p) + half) >> shift
     return np.where(p < 0, -rounded, rounded)
 
 
-def rescale(a: ArrayLike, multiplier: FixedPoint) -> Int64:
+def rescale(a: ArrayLike, multiplier: Multiplier) -> Int64:
     """round(a * multiplier), half away from zero (Eq. 10). Domain: |a * mantissa| < 2**62."""
-    a = within(integers(a), -(-PRODUCT_LIMIT // multiplier.mantissa), "rescale")
+    a = within(integers(a), -(-PRODUCT_LIMIT // int(np.max(multiplier.mantissa))), "rescale")
     return round_shift(a * multiplier.mantissa, multiplier.shift)
 
 
@@ -103,7 +130,7 @@ def saturate(value: ArrayLike, bits: int, clamps: ClampCount | None = None) -> I
 
 def requantize(
     a: ArrayLike,
-    multiplier: FixedPoint,
+    multiplier: Multiplier,
     zero_point: int,
     bits: int,
     clamps: ClampCount | None = None,

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from golden.fixed import (
     ClampCount,
-    FixedPoint,
+    FixedPoints,
     Int64,
+    Multiplier,
     check_bits,
     check_zero_point,
     integers,
@@ -41,28 +42,34 @@ def accumulator_bounds(
 class MatVecSpec:
     """Constants of ``acc_r = bias_r + sum_k (q_x[k] - Z_x)(q_w[r, k] - Z_w)``, requantized.
 
-    weights: int8 (rows, columns), -127..127, symmetric unless w_zero_point is given.
+    weights: (rows, columns), int8 -127..127, symmetric about w_zero_point 0, or uint8, asymmetric.
     bias: int32 (rows,), in units of S_x S_w.
-    multiplier None: the 32-bit accumulators are the output (the last layer, appendix A.1).
+    multiplier: one of all rows, or one a row; None: the 32-bit accumulators are the output (the
+    last layer, appendix A.1).
     Raises ValueError when a row's worst case does not fit the 32-bit accumulator.
     """
 
-    weights: NDArray[np.int8]
+    weights: NDArray[np.int8] | NDArray[np.uint8]
     bias: NDArray[np.int32]
     x_zero_point: int
-    multiplier: FixedPoint | None
+    multiplier: Multiplier | None
     out_zero_point: int = 0
     x_bits: int = 8
     out_bits: int = 8
     w_zero_point: int = 0
 
     def __post_init__(self) -> None:
-        if self.weights.dtype != np.int8 or self.weights.ndim != 2:
-            raise ValueError(f"weights: int8 matrix expected, got {self.weights.dtype}")
+        if self.weights.dtype not in (np.int8, np.uint8) or self.weights.ndim != 2:
+            raise ValueError(f"weights: int8 or uint8 matrix expected, got {self.weights.dtype}")
         if self.bias.dtype != np.int32 or self.bias.shape != self.weights.shape[:1]:
             raise ValueError("bias: one int32 a row expected")
-        if self.weights.size and int(self.weights.min()) == -128:
+        if self.weights.dtype == np.int8 and np.any(self.weights == -128):
             raise ValueError("weights: the code -128 is not used, so that negation is exact")
+        codes = np.iinfo(self.weights.dtype)
+        if not codes.min <= self.w_zero_point <= codes.max:
+            raise ValueError(f"weights: zero point {self.w_zero_point} is no code of theirs")
+        if isinstance(self.multiplier, FixedPoints) and len(self.multiplier) != len(self.bias):
+            raise ValueError(f"multiplier: {len(self.multiplier)} for {len(self.bias)} rows")
         check_bits(self.x_bits, "matvec input")
         check_zero_point(self.x_zero_point, self.x_bits, "matvec input")
         check_bits(self.out_bits, "matvec output")

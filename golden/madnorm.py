@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from golden.elementwise import AddSpec, AffineSpec, add, affine
+from golden.elementwise import AddSpec, add
 from golden.fixed import (
     MAX_SHIFT,
     ClampCount,
@@ -31,7 +31,6 @@ class MadNormSpec:
     centre: the subtraction x - mu; its zero points are those of x and mu, its output is x_hat.
     deviation: S_xh / (S_d length); d has zero point 0.
     quotient: S_xh / (S_y S_d).
-    affine: what follows y, if anything; its gamma spans one row or several.
     Raises ValueError where a sum may exceed 32 bits or a quotient its domain.
     """
 
@@ -45,7 +44,6 @@ class MadNormSpec:
     mean_bits: int = 8
     deviation_bits: int = 8
     out_bits: int = 8
-    affine: AffineSpec | None = None
 
     def __post_init__(self) -> None:
         for name in ("x", "mean", "deviation", "out"):
@@ -63,14 +61,6 @@ class MadNormSpec:
             raise ValueError(
                 f"quotient: shift {self.quotient.shift} leaves no room for the divisor"
             )
-        if self.affine is not None:
-            self._check_affine(self.affine)
-
-    def _check_affine(self, after: AffineSpec) -> None:
-        if after.zero_point != self.out_zero_point:
-            raise ValueError(f"affine: its zero point is not y's, {self.out_zero_point}")
-        if len(after.gamma) == 0 or len(after.gamma) % self.length:
-            raise ValueError(f"affine: {len(after.gamma)} of gamma for rows of {self.length}")
 
 
 @dataclass(slots=True)
@@ -81,17 +71,15 @@ class MadNormClamps:
     x_hat: ClampCount = field(default_factory=ClampCount)
     d: ClampCount = field(default_factory=ClampCount)
     y: ClampCount = field(default_factory=ClampCount)
-    z: ClampCount = field(default_factory=ClampCount)
 
 
 class MadNormTrace(NamedTuple):
-    """Codes of every step. mu, d: (..., rows); x_hat, y, z: shape of x; z is y without affine."""
+    """Codes of every step. mu, d: (..., rows); x_hat, y: shape of x."""
 
     mu: Int64
     x_hat: Int64
     d: Int64
     y: Int64
-    z: Int64
 
 
 def mean(spec: MadNormSpec, x: ArrayLike, clamps: ClampCount | None = None) -> Int64:
@@ -131,6 +119,5 @@ def madnorm(spec: MadNormSpec, x: ArrayLike, clamps: MadNormClamps | None = None
     mu = mean(spec, rows, clamps.mu)
     x_hat = add(spec.centre, rows, mu[..., np.newaxis], clamps=clamps.x_hat)
     d = deviation(spec, x_hat, clamps.d)
-    y = quotient(spec, x_hat, d[..., np.newaxis], clamps.y).reshape(codes.shape)
-    z = y if spec.affine is None else affine(spec.affine, y, clamps.z)
-    return MadNormTrace(mu, x_hat.reshape(codes.shape), d, y, z)
+    y = quotient(spec, x_hat, d[..., np.newaxis], clamps.y)
+    return MadNormTrace(mu, x_hat.reshape(codes.shape), d, y.reshape(codes.shape))

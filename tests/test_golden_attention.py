@@ -41,13 +41,11 @@ def matrix(rng, rows, columns, z_x, z_out, shift, out_bits=8):
     )
 
 
-def attention(seed=0, query=4, keys=3, width=5, exp=EXP):
+def attention(seed=0, width=5, exp=EXP):
     rng = np.random.default_rng(seed)
-    z_h, z_enc, z_q, z_k, z_s = rng.integers(0, 256, 5).tolist()
+    z_enc, z_q, z_k, z_s = rng.integers(0, 256, 4).tolist()
     mantissas = tuple(rng.integers(1 << 14, 1 << 16, 2).tolist())
     return AttentionSpec(
-        matrix(rng, width, query, z_h, z_q, 24),
-        matrix(rng, width, keys, z_enc, z_k, 24),
         AddSpec((z_q, z_k), mantissas, 9, 32768, 16),
         TANH,
         matrix(rng, 1, width, TANH.out_zero_point, 32768, 16, out_bits=16),
@@ -79,12 +77,10 @@ def total_of(spec, query, key):
     return clamp(value + spec.out_zero_point, 16)
 
 
-def evaluate(spec, encoder, h):
+def evaluate(spec, query, keys, encoder):
     """One decoder step over one sequence of encoder steps: scores, exp, context."""
-    query = product(spec.query, h)
     scores = []
-    for step in encoder:
-        key = product(spec.key, step)
+    for key in keys:
         tanh = [
             piecewise(spec.tanh, total_of(spec.total, q, k))
             for q, k in zip(query, key, strict=True)
@@ -169,12 +165,14 @@ def test_attention_as_printed(seed):
     rng = np.random.default_rng(100 + seed)
     lengths = np.array([1, 6, 3, 4])
     encoder = mixed(rng, 0, 255, 4 * 6 * 3).reshape(4, 6, 3)
-    memory = remember(spec, encoder, lengths)
-    h = mixed(rng, 0, 255, 4 * 4).reshape(4, 4)
-    trace = attend(spec, memory, h)
+    keys = mixed(rng, 0, 255, 4 * 6 * 5).reshape(4, 6, 5)
+    query = mixed(rng, 0, 255, 4 * 5).reshape(4, 5)
+    trace = attend(spec, query, remember(keys, encoder, lengths))
     start = 0
     for i, length in enumerate(lengths):
-        scores, exp, result = evaluate(spec, encoder[i, :length].tolist(), h[i].tolist())
+        scores, exp, result = evaluate(
+            spec, query[i].tolist(), keys[i, :length].tolist(), encoder[i, :length].tolist()
+        )
         assert trace.score[start : start + length].tolist() == scores
         assert trace.exp[start : start + length].tolist() == exp
         assert trace.context[i].tolist() == result
@@ -185,22 +183,22 @@ def test_attention_as_printed(seed):
 def test_padding_changes_nothing_nor_is_counted():
     spec = attention(3)
     rng = np.random.default_rng(9)
-    encoder, h = rng.integers(0, 256, (3, 7, 3)), rng.integers(0, 256, (3, 4))
-    lengths = np.array([2, 7, 5])
+    encoder, keys = rng.integers(0, 256, (3, 7, 3)), rng.integers(0, 256, (3, 7, 5))
+    query, lengths = rng.integers(0, 256, (3, 5)), np.array([2, 7, 5])
     results = []
     for filler in (0, 255):
-        padded = np.where(np.arange(7)[:, np.newaxis] < lengths[:, None, None], encoder, filler)
+        kept = np.arange(7)[:, np.newaxis] < lengths[:, None, None]
+        memory = remember(*(np.where(kept, codes, filler) for codes in (keys, encoder)), lengths)
         clamps = AttentionClamps()
-        trace = attend(spec, remember(spec, padded, lengths, clamps), h, clamps)
+        trace = attend(spec, query, memory, clamps)
         results.append((trace.context.tolist(), clamps))
-        assert (clamps.key.seen, clamps.exp.seen, clamps.query.seen) == (14 * 5, 14, 15)
-        assert (clamps.total.seen, clamps.tanh.seen, clamps.score.seen) == (14 * 5, 14 * 5, 14)
-        assert clamps.context.seen == 9
-        assert clamps.key.clamped > 0
+        assert (clamps.total.seen, clamps.tanh.seen) == (14 * 5, 14 * 5)
+        assert (clamps.score.seen, clamps.exp.seen, clamps.context.seen) == (14, 14, 9)
     assert results[0] == results[1]
     for i, length in enumerate(lengths):
-        alone = remember(spec, encoder[i : i + 1, :length], [length])
-        assert attend(spec, alone, h[i : i + 1]).context.tolist() == [results[0][0][i]]
+        part = slice(i, i + 1), slice(length)
+        alone = remember(keys[part], encoder[part], [length])
+        assert attend(spec, query[i : i + 1], alone).context.tolist() == [results[0][0][i]]
 
 
 @pytest.mark.parametrize(
@@ -209,27 +207,21 @@ def test_padding_changes_nothing_nor_is_counted():
         ({"tanh": EXP}, "tanh and score"),
         ({"exp": replace(EXP, in_bits=8, knots=(0,), slopes=(0,), intercepts=(0,))}, "widths"),
         ({"exp": replace(EXP, out_zero_point=1)}, "exp and context"),
-        ({"total": AddSpec((0, 0), (1, 1), 0, 0, 8)}, "total's zero points"),
-        ({"query": matrix(np.random.default_rng(0), 6, 4, 0, 0, 20)}, "query and key"),
-        ({"score": matrix(np.random.default_rng(0), 2, 5, 128, 0, 20, 16)}, "score"),
-        ({"context": ContextSpec(0, FixedPoint(1, 0), 0, h_bits=16)}, "key and context"),
+        ({"total": AddSpec((0, 0), (1, 1), 0, 0, 8)}, "widths"),
+        ({"total": AddSpec((0,), (1,), 0, 0, 16)}, "total: the sum of query and key"),
+        ({"score": matrix(np.random.default_rng(0), 2, 5, 128, 0, 20, 16)}, "score: one row"),
+        ({"score": replace(attention().score, multiplier=None)}, "score: one row"),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused(change, message):
-    with pytest.raises(ValueError, match=f"^attention: {message}: "):
+    with pytest.raises(ValueError, match=f"^attention: {message}"):
         replace(attention(), **change)
 
 
-def test_a_key_that_is_not_requantized_is_refused():
-    spec = attention()
-    with pytest.raises(ValueError, match=r"^attention: query, key and score are requantized$"):
-        replace(spec, key=replace(spec.key, multiplier=None))
-
-
-def _attend(sequences=2, lengths=(1, 2), states=2):
-    spec = attention()
-    return attend(spec, remember(spec, np.zeros((sequences, 2, 3), int), lengths),
-                  np.zeros((states, 4), int))  # fmt: skip
+def _attend(sequences=2, lengths=(1, 2), queries=2, keys=2):
+    memory = remember(np.zeros((sequences, keys, 5), int), np.zeros((sequences, 2, 3), int),
+                      lengths)  # fmt: skip
+    return attend(attention(), np.zeros((queries, 5), int), memory)
 
 
 @pytest.mark.parametrize(
@@ -241,9 +233,14 @@ def _attend(sequences=2, lengths=(1, 2), states=2):
         (lambda: ContextSpec(0, FixedPoint(1, 0), 0, exp_bits=9), "context weight: 9 bits"),
         (lambda: _attend(lengths=(1, 0)), r"lengths: one is not in 1\.\.2"),
         (lambda: _attend(lengths=(1, 3)), r"lengths: one is not in 1\.\.2"),
-        (lambda: _attend(lengths=(1,)), r"lengths: \(1,\) for an encoder of \(2, 2, 3\)"),
+        (lambda: _attend(lengths=(1,)), r"lengths: \(1,\) for keys of \(2, 2, 5\) and an"),
+        (lambda: _attend(keys=1), r"lengths: \(2,\) for keys of \(2, 1, 5\) and an"),
+        (
+            lambda: remember(np.zeros((1, 9, 5), int), np.zeros((1, 9, 3), int), [9], 8),
+            r"lengths: one is not in 1\.\.8",
+        ),
         (lambda: _attend(0, np.zeros(0, int)), r"lengths: one is not in 1\.\.2"),
-        (lambda: _attend(states=3), "h: 3 states for 2 sequences"),
+        (lambda: _attend(queries=3), r"query: \(3, 5\) for 2 sequences"),
         (lambda: shifted_scores([1, 2], [1]), "lengths: 1 in all for 2 rows"),
         (lambda: shifted_scores([65536], [1]), r"scores: codes outside 0\.\.65535"),
         (lambda: context(ContextSpec(0, FixedPoint(1, 0), 0), [256], [[1]], [1]), "e: codes"),

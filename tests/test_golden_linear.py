@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golden.fixed import ClampCount, FixedPoint, requantize, rescale
+from golden.fixed import ClampCount, FixedPoint, FixedPoints, requantize, rescale
 from golden.linear import (
     ACCUMULATOR_MAX,
     MatVecSpec,
@@ -104,11 +104,35 @@ def test_requantized_batches():
     assert clamps.clamped == int(np.sum((expected < 0) | (expected > 255))) > 0
 
 
+def points(mantissas, shifts) -> FixedPoints:
+    return FixedPoints(np.array(mantissas, np.int64), np.array(shifts, np.int64))
+
+
+def test_a_multiplier_a_row():
+    rng = np.random.default_rng(6)
+    multipliers = points(rng.integers(1, 1 << 16, 5), [0, 1, 17, 20, 24])
+    spec = spec_of(mixed(rng, -127, 127, 60).reshape(5, 12), z=100, multiplier=multipliers,
+                   out_zero_point=30000, out_bits=16)  # fmt: skip
+    x = mixed(rng, 0, 255, 300 * 12).reshape(300, 12)
+    y = matvec(spec, x)
+    for row, (m, f) in enumerate(zip(multipliers.mantissa, multipliers.shift, strict=True)):
+        acc = accumulate(spec, x)[:, row]
+        assert np.array_equal(y[:, row], requantize(acc, FixedPoint(int(m), int(f)), 30000, 16))
+
+
+def test_asymmetric_weights_are_unsigned():
+    rng = np.random.default_rng(7)
+    w = mixed(rng, 0, 255, 60).reshape(5, 12)
+    spec = MatVecSpec(w.astype(np.uint8), np.zeros(5, np.int32), 100, None, w_zero_point=77)
+    x = mixed(rng, 0, 255, 12)
+    assert accumulate(spec, x).tolist() == ((w - 77) @ (x - 100)).tolist()
+
+
 def test_wrong_specs_are_refused():
     w, b = np.zeros((2, 3), np.int8), np.zeros(2, np.int32)
     for arguments, message in (
-        ((w.astype(np.int16), b, 0, None), "weights: int8 matrix expected, got int16"),
-        ((w[0], b, 0, None), "weights: int8 matrix expected, got int8"),
+        ((w.astype(np.int16), b, 0, None), "weights: int8 or uint8 matrix expected, got int16"),
+        ((w[0], b, 0, None), "weights: int8 or uint8 matrix expected, got int8"),
         ((w, b.astype(np.int64), 0, None), "bias: one int32 a row expected"),
         ((w, b[:1], 0, None), "bias: one int32 a row expected"),
         (
@@ -119,6 +143,9 @@ def test_wrong_specs_are_refused():
         ((w, b, 0, None, -1), "matvec output: zero point -1 is not in 0..255"),
         ((w, b, 0, None, 0, 12), "matvec input: 12 bits; operands have 8 or 16"),
         ((w, b, 0, None, 0, 8, 32), "matvec output: 32 bits; operands have 8 or 16"),
+        ((w, b, 0, None, 0, 8, 8, 128), "weights: zero point 128 is no code of theirs"),
+        ((w.astype("u1"), b, 0, None, 0, 8, 8, -1), "weights: zero point -1 is no code of theirs"),
+        ((w, b, 0, points([1, 1, 1], [0, 0, 0])), "multiplier: 3 for 2 rows"),
     ):
         with pytest.raises(ValueError, match=f"^{message}$"):
             MatVecSpec(*arguments)

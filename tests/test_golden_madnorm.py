@@ -8,7 +8,7 @@ import pytest
 from test_golden_elementwise import A, B, exact
 from test_golden_fixed import rounded
 
-from golden.elementwise import AffineSpec, add, subtract_spec
+from golden.elementwise import add, subtract_spec
 from golden.fixed import FixedPoint
 from golden.madnorm import MadNormClamps, MadNormSpec, deviation, madnorm, mean, quotient
 from golden.stimulus import mixed
@@ -16,7 +16,7 @@ from golden.stimulus import mixed
 
 def spec_of(
     length=2, mu=(40000, 17, 100), x_hat=(50000, 45000, 16, 128), d=(60000, 16), y=(33333, 10, 128),
-    z_x=120, bits=(8, 8, 8, 8, 8), affine=None,
+    z_x=120, bits=(8, 8, 8, 8, 8),
 ):  # fmt: skip
     """bits: of x, mu, x_hat, d, y. Each tuple as in Eq. 27-30: mantissas, shift, zero point."""
     return MadNormSpec(
@@ -30,7 +30,6 @@ def spec_of(
         bits[1],
         bits[3],
         bits[4],
-        affine,
     )
 
 
@@ -164,17 +163,6 @@ def test_rows_of_gates_are_normalized_apart():
     assert not np.array_equal(joint.y, trace.y)
 
 
-def test_affine_follows_y():
-    gamma, beta = np.array([3, -5, 127, 0], np.int8), np.array([0, 10, -3000, 4], np.int64)
-    after = AffineSpec(gamma, beta, 128, FixedPoint(40000, 21), 100)
-    x = np.random.default_rng(7).integers(0, 256, (6, 4))
-    plain, scaled = madnorm(spec_of(), x), madnorm(spec_of(affine=after), x)
-    assert np.array_equal(scaled.y, plain.y)
-    for channel in range(4):
-        n = 40000 * (plain.y[:, channel] - 128) * int(gamma[channel]) + int(beta[channel])
-        assert np.array_equal(scaled.z[:, channel], exact(n, 21, 100))
-
-
 def test_clamps_of_each_step_are_counted():
     clamps = MadNormClamps()
     spec = spec_of(2, (1, 0, 0), (2, 1, 0, 0), (1, 0), (1000, 0, 0), z_x=0)
@@ -183,8 +171,8 @@ def test_clamps_of_each_step_are_counted():
     assert trace.x_hat.tolist() == [[145, 0], [0, 10], [0, 0]]  # -55 and -10 clamped
     assert trace.d.tolist() == [[145], [10], [0]]
     assert trace.y.tolist() == [[255, 0], [0, 255], [0, 0]]
-    counts = [(c.clamped, c.seen) for c in (clamps.mu, clamps.x_hat, clamps.d, clamps.y, clamps.z)]
-    assert counts == [(1, 3), (2, 6), (0, 3), (2, 6), (0, 0)]
+    counts = [(c.clamped, c.seen) for c in (clamps.mu, clamps.x_hat, clamps.d, clamps.y)]
+    assert counts == [(1, 3), (2, 6), (0, 3), (2, 6)]
 
 
 def test_a_constant_row_has_deviation_0_and_gives_the_zero_point():
@@ -217,22 +205,6 @@ def test_the_longest_row_of_extremes_stays_in_32_bits():
         (
             lambda: replace(spec_of(), centre=replace(spec_of().centre, mantissas=(1, 1))),
             "centre: the subtraction of two terms expected",
-        ),
-        (
-            lambda: spec_of(
-                affine=AffineSpec(
-                    np.ones(2, np.int8), np.zeros(2, np.int64), 7, FixedPoint(1, 0), 0
-                )
-            ),
-            "affine: its zero point is not y's, 128",
-        ),
-        (
-            lambda: spec_of(
-                affine=AffineSpec(
-                    np.ones(3, np.int8), np.zeros(3, np.int64), 128, FixedPoint(1, 0), 0
-                )
-            ),
-            "affine: 3 of gamma for rows of 2",
         ),
         (lambda: madnorm(spec_of(), [1, 2, 3]), r"x: shape \(3,\) is not of rows of 2"),
         (lambda: madnorm(spec_of(), 5), r"x: shape \(\) is not of rows of 2"),

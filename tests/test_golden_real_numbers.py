@@ -5,7 +5,7 @@ import pytest
 
 from golden.attention import AttentionSpec, ContextSpec, attend, remember
 from golden.elementwise import AddSpec, subtract_spec
-from golden.linear import MatVecSpec
+from golden.linear import MatVecSpec, matvec
 from golden.madnorm import MadNormClamps, MadNormSpec, madnorm
 from irnn_hw.quant.multipliers import common_shift, fixed_point
 from irnn_hw.quant.params import QuantParams
@@ -62,20 +62,20 @@ def product(w, x, y, width=16):
 
 
 def attention(w_query, w_key, v, h):
-    """Attention of real weights, its scores in [-5, 5], exp on [-10, 0]; context and h alike."""
+    """Query and key products, and attention, of real weights: its scores in [-5, 5], exp on
+    [-10, 0]; context and h alike."""
     part, total = QuantParams.from_range(-2, 2), QuantParams.from_range(-4, 4, 16)
     tanh, score = QuantParams.from_range(-1, 1), QuantParams.from_range(-5, 5, 16)
     mantissas, shift = common_shift([part.scale / total.scale] * 2, "total")
     shifted = QuantParams(score.scale, 65535, 16)
-    return AttentionSpec(
-        product(w_query, h, part),
-        product(w_key, h, part),
+    spec = AttentionSpec(
         AddSpec((part.zero_point,) * 2, mantissas, shift, total.zero_point, 16),
         fit(np.tanh, total, tanh, 32),
         product(v, tanh, score, 24),
         fit(FUNCTIONS["exp"], shifted, QuantParams(1 / 255, 0), 32),
         ContextSpec(h.zero_point, fixed_point(1.0, "context"), h.zero_point),
     )
+    return product(w_query, h, part), product(w_key, h, part), spec
 
 
 def test_it_is_attention_of_the_real_numbers():
@@ -86,9 +86,10 @@ def test_it_is_attention_of_the_real_numbers():
     v = rng.normal(0, 0.6, (1, width))
     encoder, state = rng.uniform(-1, 1, (5, steps, width)), rng.uniform(-1, 1, (5, width))
     h = QuantParams.from_range(-1, 1)
-    spec = attention(w_query, w_key, v, h)
-    memory = remember(spec, h.quantize(encoder), np.full(5, steps))
-    trace = attend(spec, memory, h.quantize(state))
+    query, key, spec = attention(w_query, w_key, v, h)
+    codes = h.quantize(encoder)
+    memory = remember(matvec(key, codes), codes, np.full(5, steps))
+    trace = attend(spec, matvec(query, h.quantize(state)), memory)
 
     e = np.tanh((state @ w_query.T)[:, np.newaxis] + encoder @ w_key.T) @ v[0]
     alpha = np.exp(e - e.max(axis=1, keepdims=True))

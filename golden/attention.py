@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from golden.activation import PwlSpec, pwl
 from golden.elementwise import AddSpec, add
@@ -154,6 +154,11 @@ class Memory(NamedTuple):
     key: Int64
     h: Int64
     lengths: Int64
+
+    def of(self, sequences: NDArray[np.bool_]) -> "Memory":
+        """The memory of the sequences that are set."""
+        rows = np.repeat(sequences, self.lengths)
+        return Memory(self.key[rows], self.h[rows], self.lengths[sequences])
 
 
 class AttentionTrace(NamedTuple):

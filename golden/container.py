@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from golden.errors import InputError
 
 MAGIC = b"IRNN"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64")
 _PREFIX = len(MAGIC) + 4 + 8
 _DIGEST = 32

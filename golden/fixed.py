@@ -65,8 +65,12 @@ class ClampCount:
     seen: int = 0
 
     def add(self, before: Int64, after: Int64) -> None:
-        self.clamped += int(np.count_nonzero(before != after))
-        self.seen += before.size
+        self.tally(before != after)
+
+    def tally(self, changed: NDArray[np.bool_]) -> None:
+        """Count the values that are set, and how many there are."""
+        self.clamped += int(np.count_nonzero(changed))
+        self.seen += changed.size
 
 
 def integers(x: ArrayLike, name: str = "operand") -> Int64:

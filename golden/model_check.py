@@ -1,100 +1,172 @@
 """What makes an integer model sound: specs of its operations, shapes, and the order of writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from golden.activation import LutSpec, PwlSpec
-from golden.elementwise import AddSpec, MultiplySpec
+from golden.attention import AttentionSpec, ContextSpec
+from golden.elementwise import AddSpec, AffineSpec, MultiplySpec, subtract_spec
 from golden.errors import InputError
 from golden.linear import MatVecSpec
+from golden.madnorm import MadNormSpec
+from golden.model_shapes import shape_problem
 from golden.operations import (
     OPERATION_NAMES,
     Add,
-    Embedding,
+    Affine,
+    Attend,
     LookUp,
+    MadNorm,
     MatVec,
     Multiply,
+    OneMinus,
     Operation,
+    Output,
     Pwl,
-    Slice,
+    Scan,
     State,
     Tensor,
+    written,
 )
 
+Tensors = Mapping[str, Tensor]
 
-def spec_of(op: Operation, tensors: Mapping[str, Tensor]) -> Any:
-    """The spec dataclass that golden evaluates (and RTL is built from) for this operation."""
-    out = tensors[op.output]
-    zero_points = tuple(tensors[name].zero_point for name in op.inputs)
+
+def spec_of(op: Operation, tensors: Tensors) -> Any:
+    """The spec dataclass that golden evaluates (and RTL is built from) for this operation.
+
+    None: it moves codes and computes nothing.
+    """
+    out, inputs = tensors[op.output], [tensors[name] for name in op.inputs]
+    zero_points = tuple(t.zero_point for t in inputs)
     match op:
         case MatVec():
-            x = tensors[op.inputs[0]]
-            last = op.multiplier is None
-            return MatVecSpec(
-                op.weights,
-                op.bias,
-                x.zero_point,
-                op.multiplier,
-                0 if last else out.zero_point,
-                x.bits,
-                8 if last else out.bits,
-            )
+            return _matvec(op, inputs[0], out)
         case Add():
             return AddSpec(zero_points, op.mantissas, op.shift, out.zero_point, out.bits)
+        case OneMinus():
+            (zero_point,), (one, x) = zero_points, op.mantissas
+            return subtract_spec((0, zero_point), (one, x), op.shift, out.zero_point, out.bits)
         case Multiply():
             a, b = zero_points
             return MultiplySpec((a, b), op.multiplier, out.zero_point, out.bits)
-        case Pwl():
-            x = tensors[op.inputs[0]]
-            return PwlSpec(
-                op.knots, op.slopes, op.intercepts, op.shift, out.zero_point, x.bits, out.bits
+        case Affine():
+            return AffineSpec(
+                op.gamma, op.beta, zero_points[0], op.multiplier, out.zero_point, out.bits
             )
+        case Pwl():
+            constants = (op.knots, op.slopes, op.intercepts, op.shift)
+            return PwlSpec(*constants, out.zero_point, inputs[0].bits, out.bits)
         case LookUp():
-            return LutSpec(op.table, tensors[op.inputs[0]].bits, out.bits)
+            return LutSpec(tuple(op.table.tolist()), inputs[0].bits, out.bits)
+        case MadNorm():
+            return _madnorm(op, tensors)
+        case Attend():
+            h, exp = inputs[2], tensors[op.exp.output]
+            context = ContextSpec(
+                h.zero_point, op.multiplier, out.zero_point, h.bits, out.bits, exp.bits
+            )
+            total, tanh, score, exp = (spec_of(part, tensors) for part in op.parts)
+            return AttentionSpec(total, tanh, score, exp, context)
     return None
 
 
-def check(
-    tensors: Mapping[str, Tensor],
-    states: Sequence[State],
-    operations: Sequence[Operation],
-    output: str,
-) -> None:
+def _matvec(op: MatVec, x: Tensor, out: Tensor) -> MatVecSpec:
+    last = op.multiplier is None
+    return MatVecSpec(
+        op.weights,
+        op.bias,
+        x.zero_point,
+        op.multiplier,
+        0 if last else out.zero_point,
+        x.bits,
+        8 if last else out.bits,
+        op.weight_zero_point,
+    )
+
+
+def _madnorm(op: MadNorm, tensors: Tensors) -> MadNormSpec:
+    x, out = tensors[op.inputs[0]], tensors[op.output]
+    mu, x_hat, d = (tensors[name] for name in (op.mean, op.centred, op.deviation))
+    of_x, of_mu = op.mantissas
+    zero_points = (x.zero_point, mu.zero_point)
+    centre = subtract_spec(zero_points, (of_x, of_mu), op.shift, x_hat.zero_point, x_hat.bits)
+    return MadNormSpec(
+        x.length // mu.length,
+        op.mean_multiplier,
+        centre,
+        op.deviation_multiplier,
+        op.multiplier,
+        out.zero_point,
+        x.bits,
+        mu.bits,
+        d.bits,
+        out.bits,
+    )
+
+
+def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
     """Raise InputError unless every tensor is known, is written once before it is read, and has
     the shape that its use needs."""
     for name, tensor in tensors.items():
         if name != tensor.name:
             raise InputError(f"tensor {name}: filed under another name than its own, {tensor.name}")
-    known: set[str] = set()
-    for state in states:
-        if state.name in known:
-            raise InputError(f"state {state.name}: there are two of this name")
-        known.add(state.name)
-    for op in operations:
-        _check_operation(op, tensors, known)
-        known.add(op.output)
-    for state in states:
-        _check_state(state, tensors, known)
-    if output not in known:
-        raise InputError(f"output {output}: never written")
+    if not scans or not outputs:
+        raise InputError(f"model: {len(scans)} scans, {len(outputs)} outputs; it needs one of each")
+    sequences: dict[str, str] = {}  # of every tensor written so far
+    for scan in scans:
+        _check_scan(scan, tensors, sequences)
+    for name in [output.tensor for output in outputs]:
+        if name not in sequences:
+            raise InputError(f"output {name}: never written")
+    if len({output.tensor for output in outputs}) < len(outputs):
+        raise InputError("outputs: two of the same tensor")
     for name in tensors:
-        if name not in known:
+        if name not in sequences:
             raise InputError(f"tensor {name}: never written")
 
 
-def _check_operation(op: Operation, tensors: Mapping[str, Tensor], known: Iterable[str]) -> None:
-    where = f"operation {OPERATION_NAMES[type(op)]} -> {op.output}"
-    for name in (*op.inputs, op.output):
+def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> None:
+    before = set(sequences)
+    for state in scan.states:
+        if state.name in sequences:
+            raise InputError(f"state {state.name}: there are two of this name")
+        sequences[state.name] = scan.sequence
+    for op in scan.operations:
+        where = f"operation {OPERATION_NAMES[type(op)]} -> {op.output}"
+        _check_names(op, where, scan.sequence, tensors, sequences)
+        _check_operation(op, where, tensors)
+        sequences |= dict.fromkeys(written(op), scan.sequence)
+    for state in scan.states:
+        _check_state(state, tensors, sequences.keys() - before)
+
+
+def _check_names(
+    op: Operation, where: str, sequence: str, tensors: Tensors, sequences: Mapping[str, str]
+) -> None:
+    """Every name known, read after it is written, where it is written, and written once."""
+    for name in (*op.inputs, *written(op)):
         if name not in tensors:
             raise InputError(f"{where}: unknown tensor {name}")
-    for name in op.inputs:
-        if name not in known:
+    for position, name in enumerate(op.inputs):
+        if name not in sequences:
             raise InputError(f"{where}: reads {name} before it is written")
-    if op.output in known:
-        raise InputError(f"{where}: {op.output} is written twice")
-    problem = _shape_problem(op, tensors)
+        elsewhere = isinstance(op, Attend) and position > 0
+        if elsewhere != (sequences[name] != sequence):
+            raise InputError(
+                f"{where}: reads {name} of sequence {sequences[name]}; attention, and it alone, "
+                "takes key and memory from another sequence"
+            )
+    writes = written(op)
+    for position, name in enumerate(writes):
+        if name in sequences or name in writes[:position]:
+            raise InputError(f"{where}: {name} is written twice")
+    if isinstance(op, Attend) and len({sequences[name] for name in op.inputs[1:]}) != 1:
+        raise InputError(f"{where}: key and memory are of different sequences")
+
+
+def _check_operation(op: Operation, where: str, tensors: Tensors) -> None:
+    problem = shape_problem(op, tensors)
     if problem:
         raise InputError(f"{where}: {problem}")
     try:
@@ -103,36 +175,11 @@ def _check_operation(op: Operation, tensors: Mapping[str, Tensor], known: Iterab
         raise InputError(f"{where}: {error}") from error
 
 
-def _check_state(state: State, tensors: Mapping[str, Tensor], known: Iterable[str]) -> None:
+def _check_state(state: State, tensors: Tensors, own: set[str]) -> None:
     if state.name not in tensors:
         raise InputError(f"state {state.name}: unknown tensor")
-    if state.source not in known:
+    if state.source not in own:
         raise InputError(f"state {state.name}: {state.source} is never written")
     a, b = tensors[state.name], tensors[state.source]
     if (a.length, a.bits, a.zero_point) != (b.length, b.bits, b.zero_point):
         raise InputError(f"state {state.name}: differs from {state.source} in shape")
-
-
-def _shape_problem(op: Operation, tensors: Mapping[str, Tensor]) -> str | None:
-    out, inputs = tensors[op.output], [tensors[name] for name in op.inputs]
-    if any(t.bits == 32 for t in inputs):
-        return "reads 32-bit accumulators"
-    arity = {Embedding: 0, Add: len(inputs) or 1, Multiply: 2}.get(type(op), 1)
-    if len(inputs) != arity:
-        return f"{len(inputs)} inputs, {arity} expected"
-    if out.bits == 32 and not isinstance(op, MatVec):
-        return "only a matrix-vector product has a 32-bit output"
-    match op:
-        case Embedding():
-            if op.table.dtype != np.uint8 or op.table.ndim != 2 or op.table.shape[0] < 1:
-                return "table: uint8 matrix expected"
-            return None if (op.table.shape[1], 8) == (out.length, out.bits) else "output length"
-        case MatVec():
-            if op.weights.shape != (out.length, inputs[0].length):
-                return f"weights {op.weights.shape} for {inputs[0].length} -> {out.length}"
-            return None if (out.bits == 32) == (op.multiplier is None) else "output bits"
-        case Slice():
-            same = (out.bits, out.zero_point) == (inputs[0].bits, inputs[0].zero_point)
-            fits = op.start >= 0 and op.start + out.length <= inputs[0].length
-            return None if same and fits else "slice outside its input, or of other parameters"
-    return None if all(t.length == out.length for t in inputs) else "operand lengths differ"

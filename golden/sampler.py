@@ -99,7 +99,7 @@ def converse(
     """
     if not len(passage):
         raise InputError("passage: empty; give at least one symbol to begin with")
-    executor = Executor(model)
+    executor = Executor(model, keep=model.tensors)
     symbols = [int(s) for s in passage]
     traces: dict[str, list[Int64]] = {name: [] for name in model.tensors}
     for step in range(len(passage) + writes):

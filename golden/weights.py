@@ -70,7 +70,22 @@ class WeightFormat:
         index = np.searchsorted(self.magnitudes, np.abs(value))
         return (((value < 0).astype(np.int64) << self.magnitude_bits) | index).astype(np.uint8)
 
+    def pack(self, values: ArrayLike) -> NDArray[np.uint8]:
+        """Bytes of the codes of weights, any shape: the first code in a byte's lowest bits."""
+        codes = self.encode(values).ravel()
+        bits = (codes[:, np.newaxis] >> np.arange(self.bits, dtype=np.uint8)) & 1
+        return np.packbits(bits.ravel(), bitorder="little")
+
+    def unpack(self, packed: NDArray[np.uint8], count: int) -> NDArray[np.int8]:
+        """`count` weights of the bytes that `pack` made. Raises ValueError for other bytes."""
+        if packed.dtype != np.uint8 or packed.shape != (-(-count * self.bits // 8),):
+            raise ValueError(f"packed weights: {packed.shape} bytes for {count} weights")
+        bits = np.unpackbits(packed, bitorder="little", count=count * self.bits)
+        codes = bits.reshape(count, self.bits) @ (1 << np.arange(self.bits))
+        return self.decode(codes)
+
 
 TERNARY = WeightFormat(1, zero=True)
 POWER_OF_TWO = WeightFormat(MAX_EXPONENTS, zero=True)
 EXPONENTIAL = WeightFormat(MAX_EXPONENTS, zero=False)
+FORMATS = {"ternary": TERNARY, "power of two": POWER_OF_TWO, "exponential": EXPONENTIAL}

@@ -5,18 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from golden.fixed import FixedPoint
-from golden.model import (
-    Add,
-    Embedding,
-    IntModel,
-    MatVec,
-    Multiply,
-    Operation,
-    Pwl,
-    Slice,
-    State,
-    Tensor,
-)
+from golden.model import IntModel
+from golden.operations import Add, Embedding, MatVec, Multiply, Operation, Pwl, Slice, State, Tensor
 from golden.stimulus import mixed, pwl_spec
 
 GATES = "ifjo"
@@ -39,7 +29,7 @@ def lstm(seed: int, symbols: int, embedding: int, hidden: int, pieces: int = 16)
     for state in "hc":
         tensors[f"{state}.next"] = Tensor(f"{state}.next", hidden, 8, zero[state])
     tensors["logits"] = Tensor("logits", symbols, 32)
-    return IntModel(
+    return IntModel.single(
         tensors=tensors,
         states=(State("h", "h.next"), State("c", "c.next")),
         operations=tuple(_operations(rng, symbols, embedding, hidden, pieces)),

@@ -7,7 +7,8 @@ import numpy as np
 from golden.fixed import Int64
 from golden.isa import Bank, Instruction, Opcode
 from golden.machine import Executed, Machine
-from golden.model import IntModel, Slice
+from golden.model import IntModel
+from golden.operations import Slice
 from golden.program import Buffer, Program
 from golden.trace import Divergence, Trace
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from golden.fixed import FixedPoint
-from golden.model import Embedding, IntModel, MatVec, Pwl, Tensor
+from golden.model import IntModel
+from golden.operations import Embedding, MatVec, Pwl, Tensor
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, fit
 
@@ -37,7 +38,7 @@ def model() -> IntModel:
             "output_scale": [round(output.scale * 2**30), 30],
         }
     metadata = {"activations": activations}
-    return IntModel(tensors, (), tuple(operations), "i", FixedPoint(1 << 15, 20), metadata)
+    return IntModel.single(tensors, (), tuple(operations), "i", FixedPoint(1 << 15, 20), metadata)
 
 
 def area(target: str, figures: dict[str, str], rows: list[list]) -> dict:

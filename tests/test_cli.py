@@ -150,7 +150,7 @@ def test_a_difference_ends_with_exit_code_1(tmp_path):
     program = compile_model(model, CONFIGS["tiny"])
     program.weights[0, 0, 0] += 1
     metadata = {"vocabulary": "abcdefg"}
-    named = IntModel(
+    named = IntModel.single(
         model.tensors, model.states, model.operations, "logits", FixedPoint(1 << 15, 26), metadata
     )
     named.save(tmp_path / "m.irnn")

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from models import variant
 from test_golden_machine import stalled
 
 from golden.errors import InputError
@@ -12,18 +13,9 @@ from golden.executor import Executor
 from golden.fixed import FixedPoint
 from golden.isa import Bank, Opcode
 from golden.machine import Host, Machine
-from golden.model import (
-    Add,
-    Embedding,
-    IntModel,
-    LookUp,
-    MatVec,
-    Multiply,
-    Slice,
-    State,
-    Tensor,
-)
+from golden.model import IntModel
 from golden.npu_config import CONFIGS
+from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Slice, State, Tensor
 from golden.program import Program
 from golden.zoo import lstm
 from irnn_hw.compiler import compile_model
@@ -137,11 +129,11 @@ def altered(output: str, *new, **fields) -> IntModel:
     operations = []
     for op in MODEL.operations:
         operations += ([replace(op, **fields)] if fields else new) if op.output == output else [op]
-    return replace(MODEL, operations=tuple(operations))
+    return variant(MODEL, operations=tuple(operations))
 
 
 def with_tensors(model: IntModel, *tensors: Tensor, **fields) -> IntModel:
-    return replace(model, tensors={**model.tensors, **{t.name: t for t in tensors}}, **fields)
+    return variant(model, tensors={**model.tensors, **{t.name: t for t in tensors}}, **fields)
 
 
 def appended(*operations, tensors=(), **fields) -> IntModel:
@@ -176,7 +168,7 @@ def product(output: str, source: str, rows: int, multiplier=ONE) -> MatVec:
          "^model: 2 embeddings; the NPU takes its input as one symbol a step$"),
         (lambda: appended(product("more", "h.next", 3, None), tensors=[Tensor("more", 3, 32)]),
          "^more: 32 bits; only the model's output leaves as accumulators$"),
-        (lambda: replace(MODEL, output="h.next"), "^logits: 32 bits; only the model's output"),
+        (lambda: variant(MODEL, output="h.next"), "^logits: 32 bits; only the model's output"),
         (lambda: altered("logits", product("logits", "px.i", 7, None)),
          "^logits: reads the product px.i directly; the NPU needs an element-wise operation"),
         (lambda: appended(product("p", "h.next", 5),
@@ -216,7 +208,7 @@ def test_a_model_without_symbols_is_refused():
         Add("h.next", ("fc", "ij"), (1, 1), 0),
         product("logits", "h.next", 7, None),
     )
-    model = replace(MODEL, tensors=tensors, operations=operations)
+    model = variant(MODEL, tensors=tensors, operations=operations)
     with refused(r"^model: 0 embeddings; the NPU takes its input as one symbol a step$"):
         compile_model(model, TINY)
 
@@ -232,7 +224,7 @@ def test_fields_too_narrow_for_the_model():
         else replace(op, weights=np.ones((8, 4096), np.int8)) if op.output == "px" else op
         for op in model.operations
     )  # fmt: skip
-    model = replace(model, tensors=tensors, operations=operations)
+    model = variant(model, tensors=tensors, operations=operations)
     config = config.resized("c", constant_bytes=1 << 16)
     with refused(r"^x: EMBED: beats = 4096 is not in 0\.\.4095; the model is too large$"):
         compile_model(model, config)

@@ -7,7 +7,8 @@ import pytest
 
 from golden.errors import InputError
 from golden.fixed import FixedPoint
-from golden.model import Embedding, IntModel, MatVec, Tensor
+from golden.model import IntModel
+from golden.operations import Embedding, MatVec, Tensor
 from golden.sampler import Sampler
 from irnn_hw.data.corpus import Corpus
 from irnn_hw.evaluate import (
@@ -26,7 +27,7 @@ def bigram():
     """Predicts the next of three symbols from this one: logits are 100 times a permutation."""
     table = np.eye(4, dtype=np.uint8)
     weights = (100 * np.roll(np.eye(4, dtype=np.int8), 1, axis=0)).astype(np.int8)
-    return IntModel(
+    return IntModel.single(
         {"x": Tensor("x", 4), "y": Tensor("y", 4, 32)},
         (),
         (

@@ -2,23 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from models import variant
 from mutants import attempt, flipped, forged, header_of, with_header
 
 from golden import container
 from golden.errors import InputError
 from golden.executor import Executor
 from golden.fixed import FixedPoint
-from golden.model import (
-    Add,
-    Embedding,
-    IntModel,
-    LookUp,
-    MatVec,
-    Multiply,
-    Slice,
-    State,
-    Tensor,
-)
+from golden.model import IntModel
+from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Slice, State, Tensor
 from golden.zoo import lstm
 
 MODEL = lstm(1, 5, 3, 4)
@@ -46,10 +38,10 @@ def every_operation() -> IntModel:
         Slice("y.1", ("y",), 2),
         Add("s", ("y.0", "h", "y.1"), (100, -200, 3), 9),
         Multiply("p", ("s", "h"), FixedPoint(1 << 14, 18)),
-        LookUp("l", ("p",), tuple(range(0, 65536, 256))),
+        LookUp("l", ("p",), np.arange(0, 65536, 256, np.uint16)),
         MatVec("out", ("s",), weights[:2, :2], np.arange(2, dtype=np.int32), None),
     )
-    return IntModel({t.name: t for t in tensors}, (State("h", "l"),), operations, "out",
+    return IntModel.single({t.name: t for t in tensors}, (State("h", "l"),), operations, "out",
                     FixedPoint(3, 4), {"task": "all", "words": ["a", "ß"]})  # fmt: skip
 
 
@@ -105,16 +97,29 @@ def changed(**fields) -> bytes:
     return with_header(DATA, header_of(DATA) | fields)
 
 
+def scanned(**fields) -> bytes:
+    return changed(scans=[header_of(DATA)["scans"][0] | fields])
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (changed(output="nobody"), "output nobody: never written"),
-        (changed(output=["h"]), r"malformed model \(.*no name"),
-        (changed(output_scale=[1]), "malformed model"),
-        (changed(output_scale=[True, 3]), "malformed model .*no integer"),
-        (changed(output_scale=[1 << 40, 3]), "malformed model .*mantissa 1099511627776"),
-        (changed(states=[["h", "h.next"]]), r"operation .* reads c before it is written"),
-        (changed(extra=1), "malformed model .*not in the one form"),
+        (changed(outputs=[["nobody", [1, 0]]]), "output nobody: never written"),
+        (changed(outputs=[["h", [1, 0]]] * 2), "outputs: two of the same tensor"),
+        (changed(outputs=[]), "model: 1 scans, 0 outputs; it needs one of each"),
+        (changed(scans=[]), "model: 0 scans, 1 outputs; it needs one of each"),
+        (changed(outputs=[[["h"], [1, 0]]]), r"malformed model \(.*no name"),
+        (changed(outputs=[["logits", [1]]]), "malformed model"),
+        (changed(outputs=[["logits", [True, 3]]]), "malformed model .*no integer"),
+        (changed(outputs=[["logits", [1 << 40, 3]]]), "malformed model .*mantissa 1099511627776"),
+        (scanned(states=[["h", "h.next"]]), r"operation .* reads c before it is written"),
+        (scanned(reverse=0), "malformed model .*scan: reverse: 0 is neither true nor false"),
+        (
+            scanned(more=0),
+            "malformed model .*scan: fields operations, reverse, sequence, states exp",
+        ),
+        (scanned(sequence=None), "malformed model .*None is no name"),
+        (changed(extra=1), "fields metadata, outputs, scans, tensors expected"),
         (changed(metadata=3), "malformed model"),
         (changed(tensors=header_of(DATA)["tensors"] * 2), "malformed model .*two of the same name"),
         (changed(tensors=[[1, 2, 3, 4]]), "malformed model .*1 is no name"),
@@ -131,13 +136,13 @@ def with_operation(name: str, /, **fields) -> IntModel:
     operations = tuple(
         replace(op, **fields) if op.output == name else op for op in MODEL.operations
     )
-    return replace(MODEL, operations=operations)
+    return variant(MODEL, operations=operations)
 
 
 def with_tensor(name: str, **fields) -> IntModel:
     tensors = dict(MODEL.tensors)
     tensors[name] = replace(tensors[name], **fields)
-    return replace(MODEL, tensors=tensors)
+    return variant(MODEL, tensors=tensors)
 
 
 def op(output: str):
@@ -182,21 +187,21 @@ def op(output: str):
          "operation add -> i.pre: add: one zero point and one mantissa a term"),
         (lambda: with_operation("i.pre", inputs=("px.i", "ph.i", "logits")),
          "operation add -> i.pre: reads logits before it is written"),
-        (lambda: replace(MODEL, output="nobody"), "output nobody: never written"),
-        (lambda: replace(MODEL, states=MODEL.states[:1]),
+        (lambda: variant(MODEL, output="nobody"), "output nobody: never written"),
+        (lambda: variant(MODEL, states=MODEL.states[:1]),
          "operation multiply -> fc: reads c before it is written"),
-        (lambda: replace(MODEL, states=(*MODEL.states, State("h", "c.next"))),
+        (lambda: variant(MODEL, states=(*MODEL.states, State("h", "c.next"))),
          "state h: there are two of this name"),
-        (lambda: replace(MODEL, states=(*MODEL.states, State("new", "c.next"))),
+        (lambda: variant(MODEL, states=(*MODEL.states, State("new", "c.next"))),
          "state new: unknown tensor"),
-        (lambda: replace(MODEL, states=(State("h", "nobody"), MODEL.states[1])),
+        (lambda: variant(MODEL, states=(State("h", "nobody"), MODEL.states[1])),
          "state h: nobody is never written"),
-        (lambda: replace(MODEL, states=(State("h", "c.next"), MODEL.states[1])),
+        (lambda: variant(MODEL, states=(State("h", "c.next"), MODEL.states[1])),
          "state h: differs from c.next in shape"),
         (lambda: with_tensor("h", zero_point=1), "state h: differs from h.next in shape"),
-        (lambda: replace(MODEL, tensors={**MODEL.tensors, "spare": Tensor("spare", 3)}),
+        (lambda: variant(MODEL, tensors={**MODEL.tensors, "spare": Tensor("spare", 3)}),
          "tensor spare: never written"),
-        (lambda: replace(MODEL, tensors={**MODEL.tensors, "alias": MODEL.tensors["x"]}),
+        (lambda: variant(MODEL, tensors={**MODEL.tensors, "alias": MODEL.tensors["x"]}),
          "tensor alias: filed under another name than its own, x"),
         (lambda: with_tensor("fc", bits=32, zero_point=0),
          "operation multiply -> fc: only a matrix-vector product has a 32-bit output"),
@@ -211,7 +216,7 @@ def test_accumulators_are_read_by_nobody():
     tensors = {**MODEL.tensors, "z": Tensor("z", 5)}
     extra = Add("z", ("logits",), (1,), 0)
     with pytest.raises(InputError, match=r"^operation add -> z: reads 32-bit accumulators$"):
-        replace(MODEL, tensors=tensors, operations=(*MODEL.operations, extra))
+        variant(MODEL, tensors=tensors, operations=(*MODEL.operations, extra))
 
 
 @pytest.mark.parametrize(

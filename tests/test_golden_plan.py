@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from models import variant
 
 from golden import plan
 from golden.activation import LutSpec, look_up, pwl
@@ -11,7 +12,8 @@ from golden.elementwise import AddSpec, MultiplySpec, add, multiply
 from golden.executor import Executor
 from golden.fixed import ClampCount, FixedPoint
 from golden.linear import BatchedMatVec, MatVecSpec, embedding, matvec
-from golden.model import Add, Embedding, IntModel, LookUp, MatVec, Multiply, Pwl, Slice
+from golden.model import IntModel
+from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Pwl, Slice
 from golden.stimulus import mixed, pwl_spec
 from golden.zoo import lstm
 
@@ -37,7 +39,7 @@ MULTIPLIES = [
 def run(spec, inputs, dtype=np.uint8):
     """Output, clamps of three calls of the kernel: whatever is kept from one is no harm."""
     out, clamps = np.zeros(inputs[0].shape, dtype), ClampCount()
-    kernel = plan.elementwise(spec, inputs, out, clamps, plan.Scratch(out.shape))
+    kernel = plan.elementwise((spec,), inputs, out, [clamps], plan.Scratch(out.shape))
     for _ in range(3):
         out[:] = 99
         kernel()
@@ -174,7 +176,7 @@ def test_products_with_the_largest_multipliers(multiplier):
     spec = MatVecSpec(weights, np.array([0, 1], np.int32), 3, multiplier, 7)
     x = mixed(np.random.default_rng(1), 0, 255, 1200).astype("u1").reshape(3, 400)
     out, count, clamps = np.empty((3, 2), np.uint8), ClampCount(), ClampCount()
-    plan.product(spec, x, out, clamps)()
+    BatchedMatVec(spec, 3)(x, out, clamps)
     assert np.array_equal(out, matvec(spec, x, count))
     assert clamps == count
 
@@ -205,8 +207,8 @@ def interpret(model: IntModel, tokens) -> tuple[list[dict], dict[str, ClampCount
                 case LookUp():
                     result = look_up(spec, *inputs)
             values[op.output] = result
-        values |= {s.name: values[s.source] for s in model.states}
         steps.append(dict(values))
+        values |= {s.name: values[s.source] for s in model.states}
     return steps, clamps
 
 
@@ -216,7 +218,7 @@ def with_state_slice(model: IntModel) -> IntModel:
     tensors["part"] = replace(tensors["h"], name="part", length=5)
     tensors["part.part"] = replace(tensors["h"], name="part.part", length=2)
     slices = (Slice("part", ("h",), 1), Slice("part.part", ("part",), 3))
-    return replace(model, tensors=tensors, operations=(*slices, *model.operations))
+    return variant(model, tensors=tensors, operations=(*slices, *model.operations))
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -225,15 +227,16 @@ def test_every_tensor_of_every_step(batch, sizes):
     model = with_state_slice(lstm(sum(sizes), *sizes))
     tokens = np.random.default_rng(batch).integers(0, sizes[0], (batch, 25))
     steps, clamps = interpret(model, tokens)
-    executor = Executor(model, batch)
-    kept = Executor(model, batch).run(tokens, keep=model.tensors)
+    executor = Executor(model, batch, keep=model.tensors)
+    kept = Executor(model, batch, keep=model.tensors).run(tokens)
     assert kept.keys() == model.tensors.keys()
     for t, expected in enumerate(steps):
         output = executor.step(tokens[:, t])
         assert np.array_equal(output, expected[model.output])
         assert executor.tensors.keys() == expected.keys()
+        after = expected | {s.name: expected[s.source] for s in model.states}
         for name, codes in expected.items():
-            assert np.array_equal(executor.tensors[name], codes), name
+            assert np.array_equal(executor.tensors[name], after[name]), name
             assert np.array_equal(kept[name][:, t], codes), name
     assert executor.clamps == {name: clamps[name] for name in executor.clamps}
     assert sum(c.clamped for c in executor.clamps.values())

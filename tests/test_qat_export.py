@@ -7,7 +7,8 @@ from torch.nn.functional import cross_entropy
 
 from golden.errors import InputError
 from golden.executor import Executor
-from golden.model import Add, Embedding, IntModel, LookUp, MatVec, Multiply, Pwl, Slice
+from golden.model import IntModel
+from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Pwl, Slice
 from irnn_hw.qat.frozen import GATES, OBSERVED, freeze
 from irnn_hw.qat.lstm import QuantizedLSTM
 from irnn_hw.qat.model import CharLM

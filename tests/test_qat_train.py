@@ -12,7 +12,8 @@ import torch
 
 from golden.errors import InputError
 from golden.executor import Executor
-from golden.model import IntModel, LookUp, Pwl
+from golden.model import IntModel
+from golden.operations import LookUp, Pwl
 from irnn_hw.data.corpus import Corpus, load_corpus
 from irnn_hw.evaluate import bits_per_character, count_differences, held_out_streams, run_golden
 from irnn_hw.qat import checkpoint

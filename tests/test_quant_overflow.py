@@ -8,7 +8,8 @@ import pytest
 from golden.errors import InputError
 from golden.fixed import FixedPoint
 from golden.linear import ACCUMULATOR_MAX
-from golden.model import Embedding, IntModel, MatVec, Tensor
+from golden.model import IntModel
+from golden.operations import Embedding, MatVec, Tensor
 from irnn_hw.quant.overflow import prove_no_overflow, worst_case
 
 
@@ -37,7 +38,7 @@ def test_one_past_the_accumulator_is_refused():
 
 def test_every_product_of_a_model_is_proved():
     weights = np.array([[127, -127], [1, 0]], np.int8)
-    model = IntModel(
+    model = IntModel.single(
         {"x": Tensor("x", 2, 8, 3), "y": Tensor("y", 2, 8, 0), "z": Tensor("z", 2, 32)},
         (),
         (

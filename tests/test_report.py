@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -123,9 +124,7 @@ def test_error_of_an_activation_is_that_of_its_codes():
 
 def test_model_without_functions_says_how_to_get_them(folder):
     model = report_inputs.model()
-    type(model)(
-        model.tensors, model.states, model.operations, model.output, model.output_scale
-    ).save(folder / "model.irnn")
+    replace(model, metadata={}).save(folder / "model.irnn")
     with pytest.raises(InputError, match=r"what function i is .*`irnn export`"):
         write_report(folder, folder / "report.html")
 

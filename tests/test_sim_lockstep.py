@@ -22,7 +22,7 @@ def ran(request):
     program = compile_model(MODEL, CONFIGS[request.param])
     machine = Machine(program, len(TOKENS), Host(TOKENS))
     names = [op.output for op in MODEL.operations]
-    values = Executor(MODEL).run([TOKENS], keep=names)
+    values = Executor(MODEL, keep=names).run([TOKENS])
     return machine, machine.run(), {name: codes[0] for name, codes in values.items()}
 
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from golden.errors import InputError
 from golden.linear import MatVecSpec
-from golden.model import Embedding, Pwl
 from golden.npu_config import NpuConfig
+from golden.operations import Embedding, Pwl
 from irnn_hw.compiler.layout import padded
 
 
@@ -29,7 +29,7 @@ class Images:
         A folded bias is the accumulator of codes that are all 0, so it fits 32 bits as that does.
         """
         r, c = self._config.rows, self._config.columns
-        matrix, bias = spec.weights[rows], spec.folded_bias[rows]
+        matrix, bias = spec.weights[rows].astype(np.int8), spec.folded_bias[rows]
         matrix[rows < 0], bias[rows < 0] = 0, 0
         matrix = np.pad(matrix, ((0, -len(rows) % r), (0, -matrix.shape[1] % c)))
         beats = matrix.shape[1] // c

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from golden.errors import InputError
 from golden.isa import Bank
-from golden.model import IntModel, MatVec, Slice
+from golden.model import IntModel
 from golden.npu_config import NpuConfig
+from golden.operations import MatVec, Slice
 from golden.program import Buffer
 
 

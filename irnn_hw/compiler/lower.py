@@ -11,18 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from golden.errors import InputError
+from golden.fixed import FixedPoint
 from golden.isa import Bank, Opcode
-from golden.model import (
-    Add,
-    Embedding,
-    IntModel,
-    MatVec,
-    Multiply,
-    Operation,
-    Pwl,
-    Slice,
-)
+from golden.model import IntModel
 from golden.npu_config import NpuConfig
+from golden.operations import Add, Embedding, MatVec, Multiply, Operation, Pwl, Slice
 from irnn_hw.compiler.images import Images
 from irnn_hw.compiler.layout import Layout, padded
 from irnn_hw.compiler.lowered import Lowered, Span, span
@@ -166,6 +159,7 @@ class Lowering:
         else:
             out = self.model.tensors[op.output]
             m = op.multiplier
+            assert isinstance(m, FixedPoint)  # as `check_supported` has made sure
             self._check_multiplier(op.output, m.mantissa)
             fields |= {"dst": dst, "mantissa": m.mantissa, "shift": m.shift}
             fields |= {"z_out": out.zero_point}

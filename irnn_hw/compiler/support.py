@@ -1,11 +1,30 @@
 """What the NPU can run: models beyond it are refused, with the operation and the remedy."""
 
+import numpy as np
+
 from golden.errors import InputError
-from golden.model import Add, Embedding, IntModel, LookUp, MatVec, Slice
+from golden.fixed import FixedPoints
+from golden.model import IntModel
+from golden.operations import (
+    OPERATION_NAMES,
+    Add,
+    Embedding,
+    LookUp,
+    MatVec,
+    Multiply,
+    Pwl,
+    Slice,
+)
+
+SUPPORTED = (Embedding, MatVec, Slice, Add, Multiply, Pwl)
 
 
 def check_supported(model: IntModel) -> None:
     """Raise InputError for anything in the model that the NPU has no means for."""
+    if len(model.scans) != 1 or model.scans[0].reverse or len(model.outputs) != 1:
+        raise InputError(
+            "model: several scans or outputs, or a reverse scan; the NPU takes one of each, forward"
+        )
     embeddings = [op for op in model.operations if isinstance(op, Embedding)]
     if len(embeddings) != 1:
         raise InputError(
@@ -17,6 +36,12 @@ def check_supported(model: IntModel) -> None:
     for op in model.operations:
         if isinstance(op, LookUp):
             raise InputError(f"{op.output}: the NPU has no look-up unit; export PWL activations")
+        if not isinstance(op, SUPPORTED):
+            raise InputError(f"{op.output}: the NPU does not execute {OPERATION_NAMES[type(op)]}")
+        if isinstance(op, MatVec) and not _plain(op):
+            raise InputError(
+                f"{op.output}: the NPU takes symmetric weights and one multiplier for all rows"
+            )
         if isinstance(op, Add) and len(op.inputs) != 2:
             raise InputError(
                 f"{op.output}: {len(op.inputs)} terms; the NPU adds two, chain the additions"
@@ -31,6 +56,11 @@ def check_supported(model: IntModel) -> None:
         )
     _check_products(model)
     _check_states(model)
+
+
+def _plain(op: MatVec) -> bool:
+    symmetric = op.weights.dtype == np.int8 and op.weight_zero_point == 0
+    return symmetric and not isinstance(op.multiplier, FixedPoints)
 
 
 def _check_products(model: IntModel) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, linear
 
 from golden.linear import FLOAT32_EXACT, MatVecSpec
-from golden.model import Add, Embedding, MatVec, Multiply, Operation
+from golden.operations import Add, Embedding, MatVec, Multiply, Operation
 from irnn_hw.qat import functional
 from irnn_hw.qat.frozen import GATES, Frozen
 from irnn_hw.qat.functional import Limits

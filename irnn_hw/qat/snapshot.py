@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from golden.activation import PwlSpec
 from golden.errors import InputError
 from golden.fixed import FixedPoint
-from golden.model import (
+from golden.model import IntModel
+from golden.operations import (
     Add,
     Embedding,
-    IntModel,
     LookUp,
     MatVec,
     Multiply,
@@ -95,7 +95,7 @@ class _Builder:
         states = (State("h", "h.next"), State("c", "c.next"))
         scale = fixed_point(unit, "logits", OUTPUT_SCALE_WIDTH)
         operations = tuple(self.operations)
-        model = IntModel(self.tensors, states, operations, "logits", scale, metadata)
+        model = IntModel.single(self.tensors, states, operations, "logits", scale, metadata)
         return Snapshot(model, self.scales)
 
     def _cell(self) -> None:
@@ -171,4 +171,4 @@ class _Builder:
             constants = (spec.knots, spec.slopes, spec.intercepts, spec.shift)
             self.operations.append(Pwl(name, (source,), *constants))
         else:
-            self.operations.append(LookUp(name, (source,), spec.table))
+            self.operations.append(LookUp(name, (source,), np.array(spec.table, np.uint8)))

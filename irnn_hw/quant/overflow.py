@@ -7,7 +7,8 @@ from numpy.typing import ArrayLike
 
 from golden.errors import InputError
 from golden.linear import ACCUMULATOR_MAX, accumulator_bounds
-from golden.model import IntModel, MatVec
+from golden.model import IntModel
+from golden.operations import MatVec
 
 
 @dataclass(frozen=True, slots=True)

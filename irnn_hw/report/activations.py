@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from golden.activation import PwlSpec, pwl
 from golden.errors import InputError
-from golden.model import IntModel, Pwl
+from golden.model import IntModel
+from golden.operations import Pwl
 from irnn_hw.quant.pwl import FUNCTIONS
 
 Float64 = NDArray[np.float64]

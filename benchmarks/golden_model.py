@@ -11,7 +11,6 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ def layer(model: IntModel) -> IntModel:
     *operations, last = model.operations
     tensors = {name: t for name, t in model.tensors.items() if name != last.output}
     output = last.inputs[0]
-    return replace(model, tensors=tensors, operations=tuple(operations), output=output)
+    return IntModel.single(tensors, model.states, tuple(operations), output, model.output_scale)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def test_two_compilations_give_the_same_bytes(config):
 def test_equal_tables_are_held_once():
     first = next(op for op in MODEL.operations if op.output == "i")
     constants = {name: getattr(first, name) for name in ("knots", "slopes", "intercepts", "shift")}
-    shared = replace(
+    shared = variant(
         MODEL,
         operations=tuple(
             replace(op, **constants) if op.output in ("f", "o") else op for op in MODEL.operations
@@ -156,7 +156,7 @@ def product(output: str, source: str, rows: int, multiplier=ONE) -> MatVec:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: altered("i", LookUp("i", ("i.pre",), tuple(range(256)))),
+        (lambda: altered("i", LookUp("i", ("i.pre",), np.arange(256, dtype=np.uint8))),
          "^i: the NPU has no look-up unit; export PWL activations$"),
         (lambda: altered("c.next", Add("c.next", ("fc", "ij", "fc"), (1, 2, 3), 4)),
          "^c.next: 3 terms; the NPU adds two, chain the additions$"),

@@ -74,8 +74,8 @@ def test_what_is_wrong_is_named():
         unpack(b"PNG" + DATA, "thing", "file")
     with refused("truncated at 20 bytes; write it again$"):
         unpack(DATA[:20], "thing", "file")
-    with refused("schema version 2, this release reads 1; write it again with this release$"):
-        unpack(signed(DATA[:4] + b"\2\0\0\0" + DATA[8:-32]), "thing", "file")
+    with refused("schema version 3, this release reads 2; write it again with this release$"):
+        unpack(signed(DATA[:4] + b"\3\0\0\0" + DATA[8:-32]), "thing", "file")
     with refused("SHA-256 differs: truncated or altered; write it again$"):
         unpack(DATA + b"x", "thing", "file")
     with refused("holds a thing, a model was expected$"):

@@ -253,5 +253,5 @@ def test_a_saved_model_runs_alone(trained, corpus, tmp_path):
     assert loaded.metadata["unknown"] == corpus.unknown
     text = corpus.encode("while True:")
     assert np.array_equal(
-        Executor(loaded).run(text)["logits"], integer_logits(trained[0], text[None])
+        Executor(loaded).run(text[None])["logits"], integer_logits(trained[0], text[None])
     )

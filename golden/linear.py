@@ -16,14 +16,12 @@ from golden.fixed import (
     check_zero_point,
     integers,
     requantize,
-    rescale,
     within_bits,
 )
 
 ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
-BLOCK = 1 << 14  # accumulators requantized at once: their buffers stay in the cache
 
 
 def accumulator_bounds(
@@ -101,7 +99,7 @@ class MatVecSpec:
         return folded
 
     @cached_property
-    def _operand(self) -> NDArray[Any]:
+    def operand(self) -> NDArray[Any]:
         """weights.T above folded_bias, in the narrowest float that holds every partial sum."""
         products = np.abs(self.centred).sum(axis=1) << self.x_bits
         largest = (products + np.abs(self.folded_bias)).max(initial=0)
@@ -114,7 +112,7 @@ class MatVecSpec:
 def accumulate(spec: MatVecSpec, x: ArrayLike) -> Int64:
     """Accumulators (..., rows) of x (..., columns): exact, through float BLAS within its bound."""
     codes = within_bits(x, spec.x_bits, "x")
-    product: NDArray[Any] = codes.astype(spec._operand.dtype) @ spec._operand[:-1]
+    product: NDArray[Any] = codes.astype(spec.operand.dtype) @ spec.operand[:-1]
     acc: Int64 = product.astype(np.int64) + spec.folded_bias
     return acc
 
@@ -125,82 +123,6 @@ def matvec(spec: MatVecSpec, x: ArrayLike, clamps: ClampCount | None = None) -> 
     if spec.multiplier is None:
         return acc
     return requantize(acc, spec.multiplier, spec.out_zero_point, spec.out_bits, clamps)
-
-
-class BatchedMatVec:
-    """matvec for one batch size, bit for bit: buffers are allocated once, not at each step.
-
-    The bias is the weight of one more input, always 1. Requantized in float64 where that is exact:
-    each product below 2^52, and no accumulator in reach a tie, so that half away from zero is
-    ``floor(p / 2^f + 1/2)`` of either sign.
-    """
-
-    def __init__(self, spec: MatVecSpec, batch: int):
-        self.spec = spec
-        columns, rows = spec._operand.shape
-        self._x = np.ones((batch, columns), spec._operand.dtype)
-        self._acc = np.empty((batch, rows), spec._operand.dtype)
-        self._float = spec.multiplier is not None and _exact_in_float64(spec, spec.multiplier)
-        if spec.multiplier is not None:
-            m = spec.multiplier
-            self._factor = np.ldexp(np.float64(m.mantissa), -np.asarray(m.shift))
-            block = max(1, min(batch, BLOCK // rows))
-            self._blocks = [slice(n, min(n + block, batch)) for n in range(0, batch, block)]
-            self._scaled = np.empty((block, rows), np.float64)
-            self._unchanged = np.zeros((batch, rows), np.bool_)
-
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], clamps: ClampCount | None) -> None:
-        """matvec of codes x (batch, columns), which must be in range, to out (batch, rows)."""
-        np.copyto(self._x[:, :-1], x)
-        np.matmul(self._x, self.spec._operand, out=self._acc)
-        if self.spec.multiplier is None:
-            np.copyto(out, self._acc, casting="unsafe")
-            return
-        changed = None
-        for block in self._blocks:
-            part = self._requantize(self._acc[block], out[block])
-            if part is not None:
-                changed = np.zeros(out.shape, np.bool_) if changed is None else changed
-                changed[block] = part
-        if clamps is not None:
-            clamps.tally(self._unchanged if changed is None else changed)
-
-    def _requantize(self, acc: NDArray[Any], out: NDArray[Any]) -> NDArray[np.bool_] | None:
-        """To codes; what was clamped, None where nothing was."""
-        spec, end = self.spec, 1 << self.spec.out_bits
-        value: NDArray[Any]
-        if self._float:
-            value = np.multiply(acc, self._factor, out=self._scaled[: len(acc)])
-            value += spec.out_zero_point + 0.5
-        else:
-            assert spec.multiplier is not None
-            value = rescale(acc.astype(np.int64), spec.multiplier) + spec.out_zero_point
-        changed = None
-        if value.min() < 0 or value.max() >= end:
-            changed = (value < 0) | (value >= end)
-            np.clip(value, 0, end - 1, out=value)
-        np.copyto(out, value, casting="unsafe")  # floor: no value is negative
-        return changed
-
-
-def _exact_in_float64(spec: MatVecSpec, multiplier: Multiplier) -> bool:
-    """Whether no scaled accumulator, zero point and half added, reaches 2^52, and none is a tie.
-
-    A tie is a multiple of 2^(f - 1) over the mantissa's power of two.
-    """
-    low, high = spec.bounds
-    reach = max(1, int(-low.min()), int(high.max()))
-    for mantissa, shift in zip(
-        np.atleast_1d(multiplier.mantissa).tolist(),
-        np.atleast_1d(multiplier.shift).tolist(),
-        strict=True,
-    ):
-        offset = ((2 * spec.out_zero_point + 1) << shift) >> 1
-        power = (mantissa & -mantissa).bit_length() - 1
-        tie = shift > 0 and 1 << max(shift - 1 - power, 0) <= reach
-        if tie or reach * mantissa + offset >= 1 << 52:
-            return False
-    return True
 
 
 def embedding(table: ArrayLike, index: ArrayLike) -> Int64:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from golden.activation import LutSpec, PwlSpec, look_up, pwl
 from golden.attention import AttentionClamps, AttentionSpec, Memory, attend
+from golden.batched import BatchedMatVec
 from golden.elementwise import (
     AddSpec,
     AffineSpec,
@@ -25,7 +26,7 @@ from golden.elementwise import (
     one_minus,
 )
 from golden.fixed import ClampCount, Int64
-from golden.linear import BatchedMatVec, MatVecSpec, matvec
+from golden.linear import MatVecSpec, matvec
 from golden.madnorm import MadNormClamps, MadNormSpec, madnorm
 from golden.model import IntModel
 from golden.operations import (
@@ -105,6 +106,7 @@ class Plan:
         self.tokens = np.zeros(rows, np.int64)
         self.memories: dict[str, Memory] = {}
         self._spec, self._hidden = model.spec, hidden
+        self._totals = clamps
         self._clamps = {name: RowClamps(clamps[name], self.rows) for name in clamps}
         self._producers: dict[str, Operation] = {op.output: op for op in operations}
         self._scratch: dict[tuple[int, ...], Scratch] = {}
@@ -161,14 +163,14 @@ class Plan:
         if op.output in self._hidden:
             return None
         chain: tuple[Spec, ...] = (spec,)
-        clamps = [self._clamps.get(op.output)]
+        clamps = [self._totals.get(op.output)]
         if isinstance(op, Pwl | LookUp) and op.inputs[0] in self._hidden:
             first = self._producers[op.inputs[0]]
             inputs = [self.arrays[name] for name in first.inputs]
             chain = (self._spec(first.output), spec)
-            clamps = [self._clamps.get(first.output), *clamps]
+            clamps = [self._totals.get(first.output), *clamps]
         scratch = self._scratch.setdefault(out.shape, Scratch(out.shape))
-        return elementwise(chain, inputs, out, clamps, scratch)
+        return elementwise(chain, inputs, out, clamps, scratch, self.rows)
 
     def _madnorm(self, op: MadNorm, spec: MadNormSpec, x: Codes, out: Codes) -> Kernel:
         names = (op.mean, op.centred, op.deviation, op.output)
@@ -183,7 +185,7 @@ class Plan:
 
     def _attend(self, op: Attend, spec: AttentionSpec, query: Codes, out: Codes) -> Kernel:
         """Over the memory of the rows that count; the others keep what they hold."""
-        counts = [self._clamps[name].total for name in written(op)]
+        counts = [self._totals[name] for name in written(op)]
         clamps = AttentionClamps(*counts)
 
         def kernel() -> None:
@@ -219,28 +221,31 @@ def elementwise(
     out: Codes,
     clamps: Sequence[ClampCount | None],
     scratch: Scratch,
+    rows: Rows,
 ) -> Kernel:
     """out = the specs of the chain one after another, from a table where the inputs have 16 bits
-    together. clamps: of each spec."""
+    together. clamps: of each spec, in the rows that count."""
     bits = tuple(8 * x.itemsize for x in inputs)
     if not tabulated(chain, bits, 8 * out.itemsize):
-        (spec,), (count,) = chain, clamps
+        (spec,), (total,) = chain, clamps
+        count = None if total is None else RowClamps(total, rows)
         return lambda: np.copyto(out, evaluate(spec, inputs, count), casting="unsafe")
     table = tabulate(chain, bits)
     index = inputs[0] if len(inputs) == 1 else scratch.index
     entries = scratch.entries
-    flags = [(CLAMPED << n, c) for n, c in enumerate(clamps) if c is not None]
-    nothing = np.zeros(out.shape, np.bool_)
+    flags = [(np.uint16(CLAMPED << n), c) for n, c in enumerate(clamps) if c is not None]
 
     def look() -> None:
         if len(inputs) == 2:
             np.multiply(inputs[0], np.uint16(256), out=index)
             np.add(index, inputs[1], out=index)
-        table.take(index, out=entries, mode="clip")  # no index is clipped: "raise" would copy
-        clamped = entries.max() >= CLAMPED
-        for flag, count in flags:
-            count.tally((entries & flag) != 0 if clamped else nothing)
+        table.take(index, out=entries, mode="wrap")  # no index wraps: "raise" would copy
         np.copyto(out, entries, casting="unsafe")  # the code: the low byte
+        for flag, total in flags:
+            flagged = np.bitwise_and(entries, flag, out=scratch.index)
+            counted = flagged if rows.mask is None else flagged[rows.mask]
+            total.clamped += int(np.count_nonzero(counted))
+            total.seen += counted.size
 
     return look
 

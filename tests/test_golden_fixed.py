@@ -1,10 +1,10 @@
-import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import rounded
 
 from golden.fixed import (
     MAX_SHIFT,
@@ -22,11 +22,6 @@ from golden.stimulus import corners
 
 products = st.integers(1 - PRODUCT_LIMIT, PRODUCT_LIMIT - 1)
 shifts = st.integers(0, MAX_SHIFT)
-
-
-def rounded(x: Fraction) -> int:
-    """Half away from zero, from the definition."""
-    return int(math.copysign(1, x)) * math.floor(abs(x) + Fraction(1, 2))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_the_row_at_fault_is_named():
 def test_sums_beyond_float32_are_exact(columns, dtype):
     """Odd products on either side of 2^24: a float32 sum beyond would lose its lowest bit."""
     spec = spec_of(np.full((2, columns), 127), z=0)
-    assert spec._operand.dtype == dtype
+    assert spec.operand.dtype == dtype
     x = np.full(columns, 255)
     x[-1] = 254
     assert accumulate(spec, x).tolist() == [127 * (255 * columns - 1)] * 2

@@ -8,10 +8,11 @@ from models import variant
 
 from golden import plan
 from golden.activation import LutSpec, look_up, pwl
+from golden.batched import BatchedMatVec, float_factor, unclamped
 from golden.elementwise import AddSpec, MultiplySpec, add, multiply
 from golden.executor import Executor
-from golden.fixed import ClampCount, FixedPoint
-from golden.linear import BatchedMatVec, MatVecSpec, embedding, matvec
+from golden.fixed import ClampCount, FixedPoint, rescale
+from golden.linear import MatVecSpec, embedding, matvec
 from golden.model import IntModel
 from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Pwl, Slice
 from golden.stimulus import mixed, pwl_spec
@@ -39,7 +40,7 @@ MULTIPLIES = [
 def run(spec, inputs, dtype=np.uint8):
     """Output, clamps of three calls of the kernel: whatever is kept from one is no harm."""
     out, clamps = np.zeros(inputs[0].shape, dtype), ClampCount()
-    kernel = plan.elementwise((spec,), inputs, out, [clamps], plan.Scratch(out.shape))
+    kernel = plan.elementwise((spec,), inputs, out, [clamps], plan.Scratch(out.shape), plan.Rows())
     for _ in range(3):
         out[:] = 99
         kernel()
@@ -168,6 +169,34 @@ def test_products_at_the_largest_sums(columns, x_bits, out_bits):
     out, clamps = batched(raw, x.astype(plan.DTYPES[x_bits]), np.int64)
     assert np.array_equal(out, matvec(raw, x))
     assert clamps == ClampCount()
+
+
+@pytest.mark.parametrize("zero_point", [0, 77, 128, 255])
+@pytest.mark.parametrize("power", [0, 3, 9, 15])
+def test_float64_requantizes_every_accumulator(power, zero_point):
+    """All 2^21 of them, thousands of ties among them, whatever the mantissa's power of two."""
+    w = np.array([[0, 64, -64, 1]], np.int8)
+    for shift in (17, 20, 24):
+        multiplier = FixedPoint((1 << 15) | (1 << power), shift)
+        spec = MatVecSpec(w, np.zeros(1, np.int32), 0, multiplier, zero_point, 16)
+        factor = float_factor(spec, multiplier)
+        acc = np.arange(-(1 << 20), 1 << 20)
+        expected = rescale(acc, multiplier) + zero_point
+        assert factor is not None
+        assert np.array_equal(np.floor(acc * factor + (zero_point + 0.5)), expected)
+        low, high = unclamped(spec, multiplier)
+        inside = (low <= acc) & (acc <= high)
+        assert np.array_equal(inside, (expected >= 0) & (expected <= 255))
+
+
+def test_no_factor_where_there_is_no_proof():
+    w, b = np.full((1, 200), 127, np.int8), np.zeros(1, np.int32)
+    for multiplier, x_bits in (
+        (FixedPoint(1 << 20, 20), 8),  # a factor of 1
+        (FixedPoint((1 << 31) - 1, 40), 8),  # products beyond 2^52
+        (FixedPoint(1, 1), 16),  # ties that eta does not move
+    ):
+        assert float_factor(MatVecSpec(w, b, 3, multiplier, x_bits=x_bits), multiplier) is None
 
 
 @pytest.mark.parametrize("multiplier", [FixedPoint((1 << 31) - 1, 40), FixedPoint(40000, 0)])

@@ -14,6 +14,7 @@ from test_vectors import COUNTS, cases
 
 from golden.activation import LutSpec, PwlSpec, look_up, pwl, tabulate
 from golden.attention import AttentionSpec, ContextSpec, attend, context, remember
+from golden.batched import BatchedMatVec
 from golden.elementwise import (
     AddSpec,
     AffineSpec,
@@ -34,7 +35,6 @@ from golden.fixed import (
 )
 from golden.linear import (
     ACCUMULATOR_MAX,
-    BatchedMatVec,
     MatVecSpec,
     accumulate,
     embedding,
@@ -214,7 +214,7 @@ MULTIPLY = {
 }
 
 
-@each(MULTIPLY)
+@each(MULTIPLY, slow=["to the upper byte"])
 def test_multiply_on_every_pair(spec):
     assert agree(multiply(spec, A, B), on_pairs(reference.multiply, *constants(spec))) == ALL
 
@@ -273,20 +273,33 @@ def test_affine_on_every_code_and_gamma(spec):
     assert agree(affine(spec, y), expected) == 256 * 255
 
 
-MATVEC = {  # x of one column: the products of every x and weight, a row each
-    "int8": MatVecSpec(np.arange(-127, 128, dtype=np.int8)[:, np.newaxis],
-                       np.arange(-127, 128, dtype=np.int32), 128, FixedPoint(40000, 22), 128),
-    "uint8, ties": MatVecSpec(np.arange(256, dtype=np.uint8)[:, np.newaxis],
-                              np.zeros(256, np.int32), 255, FixedPoint(1, 1), 77, 8, 16, 200),
-}  # fmt: skip
+def matvec_both_ways(spec: MatVecSpec, x: np.ndarray) -> np.ndarray:
+    """The codes of x (batch, columns), the same of matvec and of its fast twin."""
+    batched = np.empty((len(x), len(spec.bias)), np.int64)
+    BatchedMatVec(spec, len(x))(x, batched, None)
+    agree(batched, matvec(spec, x).ravel().tolist())
+    return batched
+
+
+INT8, UINT8 = np.arange(-127, 128)[:, np.newaxis], np.arange(256)[:, np.newaxis]
+MATVEC = {  # one column, a row for each weight: the products of every code and weight
+    "typical": MatVecSpec(
+        INT8.astype(np.int8), INT8[:, 0].astype(np.int32), 128, FixedPoint(40000, 22), 128
+    ),
+    "ties": MatVecSpec(
+        INT8.astype(np.int8), INT8[:, 0].astype(np.int32), 0, FixedPoint(3 << 14, 20), 77
+    ),
+    "unsigned, ties": MatVecSpec(
+        UINT8.astype(np.uint8), np.zeros(256, np.int32), 255, FixedPoint(1, 1), 99, 8, 16, 200
+    ),
+}
 
 
 @each(MATVEC)
 def test_matvec_on_every_code_and_weight(spec):
-    expected = [reference.matvec([q], *constants(spec)) for q in range(256)]
-    assert agree(matvec(spec, np.arange(256)[:, np.newaxis]), flat(expected)) == 256 * len(
-        spec.bias
-    )
+    expected = flat(reference.matvec([q], *constants(spec)) for q in range(256))
+    result = matvec_both_ways(spec, np.arange(256)[:, np.newaxis])
+    assert agree(result, expected) == 256 * len(spec.bias)
 
 
 MADNORM = {
@@ -375,7 +388,7 @@ PWL = {
 }
 
 
-@each(PWL, slow=["exp", "one piece", "ties, 8 bits", "255 pieces"])
+@each(PWL, slow=["exp", "one piece", "clamped", "ties, 8 bits", "255 pieces"])
 def test_pwl_on_every_16_bit_code(spec):
     expected = [reference.pwl(q, *constants(spec)) for q in range(ALL)]
     assert agree(pwl(spec, CODES), expected) == ALL
@@ -551,12 +564,9 @@ def matvec_8_and_16_bits(rng: np.random.Generator, count: int) -> Results:
     rows, columns = spec.weights.shape
     x = mixed(rng, 0, (1 << spec.x_bits) - 1, -(-count // rows) * columns).reshape(-1, columns)
     expected = flat(reference.matvec(row, *constants(spec)) for row in x.tolist())
-    batched = np.empty((len(x), rows), np.int64)
-    BatchedMatVec(spec, len(x))(x, batched, None)
-    agree(batched, expected)
     accumulators = flat(reference.accumulate(row, *products(spec)) for row in x[:2].tolist())
     agree(matvec(replace(spec, multiplier=None), x[:2]), accumulators)
-    return matvec(spec, x), expected
+    return matvec_both_ways(spec, x), expected
 
 
 def madnorm_spec(rng: np.random.Generator) -> MadNormSpec:
@@ -589,6 +599,17 @@ def madnorm_rows(rng: np.random.Generator, count: int) -> Results:
     return trace.y, flat(row.y for row in expected)
 
 
+def madnorm_quotient_16_bits(rng: np.random.Generator, count: int) -> Results:
+    """Every step of y alone: any x_hat over any d."""
+    m, z_xh, z_y = multiplier(rng, 16, 16 + int(rng.integers(16))), zero_point(rng), zero_point(rng)
+    spec = spec_of(x_hat=(1, 1, 0, z_xh), y=(*constants(m), z_y), bits=(16,) * 5)
+    x_hat, d = codes(rng, z_xh, 16, count), rng.permutation(mixed(rng, 0, 65535, count))
+    d >>= rng.integers(0, 17, count)
+    pairs = zip(x_hat.tolist(), d.tolist(), strict=True)
+    numbers = z_xh, *constants(m), z_y, 16
+    return quotient(spec, x_hat, d), [reference.quotient(*pair, *numbers) for pair in pairs]
+
+
 def attention_spec(rng: np.random.Generator) -> AttentionSpec:
     """The encoder's codes have 8 bits, or 16."""
     spec, bits = attention(int(rng.integers(1 << 30))), width(rng)
@@ -599,8 +620,8 @@ def attention_spec(rng: np.random.Generator) -> AttentionSpec:
 
 def attention_of_ragged_sequences(rng: np.random.Generator, count: int) -> Results:
     """Every step: 13 values an encoder step, and 3 a sequence."""
-    spec, longest, columns, depth = attention_spec(rng), 12, 5, 3
-    lengths = rng.integers(1, longest, -(-count // (6 * 13)), endpoint=True)
+    spec, columns, depth, longest = attention_spec(rng), 5, 3, int(rng.choice([12, 60]))
+    lengths = rng.integers(1, longest, -(-count // (longest * 6)), endpoint=True)
     n, top = len(lengths), (1 << spec.context.h_bits) - 1
     query = mixed(rng, 0, 255, n * columns).reshape(n, columns)
     keys = mixed(rng, 0, 255, n * longest * columns).reshape(n, longest, columns)
@@ -622,6 +643,7 @@ FAMILIES = [
     affine_16_bits,
     matvec_8_and_16_bits,
     madnorm_rows,
+    madnorm_quotient_16_bits,
     attention_of_ragged_sequences,
 ]
 
@@ -673,6 +695,8 @@ def test_the_largest_affine():
     terms = (32767, room), (-32767, -room)
     expected = [reference.affine(65535, *term, *constants(spec)) for term in terms]
     assert agree(affine(spec, [65535, 65535]), expected) == 2
+    with pytest.raises(ValueError, match=r"^beta: with its product, one may reach 4611686018427"):
+        replace(spec, beta=np.array([0, room + 1]))
 
 
 def test_the_widest_pwl():
@@ -700,7 +724,8 @@ def test_the_largest_accumulator(x_bits, z_x, weight, z_w, dtype):
     largest = reference.accumulate(x, *products(spec))
     assert largest == accumulate(spec, x).tolist() == [sign * ACCUMULATOR_MAX]
     assert largest[0] in (spec.bounds[0][0], spec.bounds[1][0])
-    assert agree(matvec(spec, x), reference.matvec(x, *constants(spec))) == 1
+    result = matvec_both_ways(spec, np.array([x]))
+    assert agree(result, reference.matvec(x, *constants(spec))) == 1
     with pytest.raises(ValueError, match="worst-case accumulator 2147483648 exceeds"):
         replace(spec, bias=bias + np.int32(sign))
     with pytest.raises(OverflowError, match="an accumulator exceeds 32 bits"):

@@ -17,9 +17,10 @@ from golden.operations import (
     LookUp,
     Minimum,
     Slice,
+    stepwise,
     written,
 )
-from golden.plan import Codes
+from golden.plan import Codes, RangeClamps
 from golden.walk import Walk
 
 
@@ -49,7 +50,8 @@ class Executor:
 
     keep: tensors to read beside the outputs. tensors: the states as they are, and the outputs and
     kept ones as the last step left them. clamps[tensor] counts the values that saturation
-    changed, over all steps so far, padding apart.
+    changed, over all steps so far, padding apart. Raises ValueError for a tensor to keep that is
+    unknown, or within attention.
     """
 
     def __init__(self, model: IntModel, batch: int = 1, keep: Iterable[str] = ()):
@@ -63,6 +65,9 @@ class Executor:
         ]
         states = {name: a for walk in self._walks for name, a in walk.states.items()}
         self.tensors = Tensors(model, states)
+        for name in self._yields:
+            if not any(name in walk.visible for walk in self._walks):
+                raise ValueError(f"keep: no tensor {name} that has one value a step")
         self.reset()
 
     def reset(self) -> None:
@@ -133,10 +138,10 @@ class Executor:
 
 
 def saturating(model: IntModel) -> dict[str, ClampCount]:
-    """A count for each tensor that a saturation writes, at 0."""
+    """A count for each tensor that a saturation writes, at 0; within attention, of ranges too."""
     moves = Input | Embedding | Slice | Concatenate | Minimum | LookUp
     return {
-        name: ClampCount()
+        name: ClampCount() if name in stepwise(op) else RangeClamps()
         for op in model.operations
         if not isinstance(op, moves)
         for name in written(op)
@@ -148,7 +153,7 @@ def _visible(model: IntModel, yields: Iterable[str]) -> list[list[str]]:
     """Of each scan, the tensors that are yielded or that a later scan reads."""
     visible, seen = [], set(yields)
     for scan in reversed(model.scans):
-        own = {s.name for s in scan.states} | {n for op in scan.operations for n in written(op)}
+        own = {s.name for s in scan.states} | {n for op in scan.operations for n in stepwise(op)}
         visible.append([name for name in model.tensors if name in own & seen])
         seen |= {n for op in scan.operations for n in op.inputs}
     return visible[::-1]

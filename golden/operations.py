@@ -225,6 +225,12 @@ OPERATIONS: dict[str, type[Operation]] = {
 OPERATION_NAMES = {cls: name for name, cls in OPERATIONS.items()}
 
 
+def stepwise(op: Operation) -> tuple[str, ...]:
+    """The tensors that an operation writes once a step; those within attention have a vector for
+    each encoder step instead."""
+    return (op.output,) if isinstance(op, Attend) else written(op)
+
+
 def written(op: Operation) -> tuple[str, ...]:
     """Every tensor that an operation writes, its output last."""
     match op:

@@ -41,6 +41,7 @@ from golden.operations import (
     Operation,
     Pwl,
     Slice,
+    stepwise,
     written,
 )
 
@@ -78,6 +79,20 @@ class ClampMap(ClampCount):
         super().tally(changed)
 
 
+class RangeClamps(ClampCount):
+    """Beside the count, the smallest and the largest code of all."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def add(self, before: Int64, after: Int64) -> None:
+        super().add(before, after)
+        if after.size:
+            low, high = int(after.min()), int(after.max())
+            self.low = low if self.low is None else min(low, self.low)
+            self.high = high if self.high is None else max(high, self.high)
+
+
 class Scratch:
     """What a look-up needs for a moment, shared by all of one shape, so that it stays in cache."""
 
@@ -111,7 +126,7 @@ class Plan:
         self._producers: dict[str, Operation] = {op.output: op for op in operations}
         self._scratch: dict[tuple[int, ...], Scratch] = {}
         for op in operations:
-            for name in written(op):
+            for name in stepwise(op):
                 t = model.tensors[name]
                 self.arrays[name] = np.zeros((rows, t.length), DTYPES[t.bits])
         kernels = [self._kernel(op) for op in operations]
@@ -124,7 +139,7 @@ class Plan:
 
     def _kernel(self, op: Operation) -> Kernel | None:
         out, spec = self.arrays[op.output], self._spec(op.output)
-        inputs = [self.arrays[name] for name in op.inputs]
+        inputs = [self.arrays[name] for name in op.inputs if name in self.arrays]
         match op:
             case Embedding():
                 return lambda: _rows(op.table, self.tokens, out)

@@ -1,0 +1,364 @@
+"""The operations of a network in real numbers, each with the integer operation that it becomes.
+
+A node evaluates in float64, a batch (batch, length) at a time, and gives its integer twin once
+the parameters of its tensors are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from golden import operations as golden
+from irnn_hw.quant.params import Float64, QuantParams, round_half_away
+from irnn_hw.quant.pwl import FUNCTIONS, OUTPUT_RANGES
+
+if TYPE_CHECKING:
+    from irnn_hw.quant.quantize import Quantizer
+
+Range = tuple[float, float]
+UNIT = (0.0, 1.0)
+
+
+class Values(dict[str, Float64]):
+    """Real values by tensor: (batch, length) of the step; of another sequence (batch, T, length),
+    of which the first lengths[sequence] (batch,) count."""
+
+    def __init__(self, lengths: Mapping[str, np.ndarray]):
+        super().__init__()
+        self.lengths = lengths
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node:
+    """One operation. bits: of its output, 8, 16 or 32. range: of its values where that is known
+    beforehand; None: it is observed."""
+
+    name: str
+    inputs: tuple[str, ...] = ()
+    length: int
+    bits: int = 8
+    range: Range | None = None
+
+    @property
+    def tensors(self) -> tuple[Node, ...]:
+        """Itself, and before it what it computes on the way."""
+        return (self,)
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """Inputs whose parameters are those of the output."""
+        return ()
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        """Each of its tensors."""
+        raise NotImplementedError
+
+    def operation(self, q: Quantizer) -> golden.Operation:
+        """The integer operation. Raises InputError where a constant does not fit."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Input(Node):
+    """Real vectors from outside."""
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {}
+
+    def operation(self, q: Quantizer) -> golden.Input:
+        return golden.Input(self.name)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Embedding(Node):
+    """table[token], table (symbols, length). Tokens are the values of the tensor `tokens`."""
+
+    table: Float64
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: self.table[values["tokens"][:, 0].astype(np.int64)]}
+
+    def operation(self, q: Quantizer) -> golden.Embedding:
+        q.scales[self.name] = q[self.name].scale
+        return golden.Embedding(self.name, q[self.name].quantize(self.table).astype(np.uint8))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Product(Node):
+    """weights x + bias, (length, columns) and (length,).
+
+    weight_format: int8, uint8 (asymmetric), or one of `golden.weights.FORMATS`. per_row: a scale
+    for each row. tied: an embedding whose table, uint8, the weights are.
+    """
+
+    weights: Float64
+    bias: Float64 | None = None
+    weight_format: str = "int8"
+    per_row: bool = False
+    tied: str | None = None
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        product: Float64 = values[self.inputs[0]] @ self.weights.T
+        return {self.name: product if self.bias is None else product + self.bias}
+
+    def operation(self, q: Quantizer) -> golden.MatVec:
+        return q.product(self)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slice(Node):
+    """The values from `start` on."""
+
+    start: int
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return self.inputs
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: values[self.inputs[0]][:, self.start : self.start + self.length]}
+
+    def operation(self, q: Quantizer) -> golden.Slice:
+        return golden.Slice(self.name, self.inputs, self.start)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Concatenate(Node):
+    """The inputs one after another."""
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return self.inputs
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: np.concatenate([values[n] for n in self.inputs], axis=1)}
+
+    def operation(self, q: Quantizer) -> golden.Concatenate:
+        return golden.Concatenate(self.name, self.inputs)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(Node):
+    """The sum of the inputs, each times its sign."""
+
+    signs: tuple[int, ...] = ()
+
+    @property
+    def weighted(self) -> tuple[int, ...]:
+        return self.signs or (1,) * len(self.inputs)
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        terms = zip(self.weighted, self.inputs, strict=True)
+        return {self.name: np.asarray(sum(sign * values[n] for sign, n in terms))}
+
+    def operation(self, q: Quantizer) -> golden.Add:
+        terms = zip(self.weighted, self.inputs, strict=True)
+        ratios = [sign * q.scale(n) / q.scale(self.name) for sign, n in terms]
+        return golden.Add(self.name, self.inputs, *q.mantissas(ratios, self.name, *self.inputs))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OneMinus(Node):
+    """1 - x, of an x in [0, 1]."""
+
+    range: Range | None = UNIT
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: 1 - values[self.inputs[0]]}
+
+    def operation(self, q: Quantizer) -> golden.OneMinus:
+        (x,) = self.inputs
+        one = Fraction(1, (1 << q[x].bits) - 1)
+        ratios = [one / q.scale(self.name), q.scale(x) / q.scale(self.name)]
+        return golden.OneMinus(self.name, self.inputs, *q.mantissas(ratios, self.name, x))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Multiply(Node):
+    """The product of two inputs, times a constant factor."""
+
+    factor: int = 1
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        a, b = (values[n] for n in self.inputs)
+        return {self.name: self.factor * a * b}
+
+    def operation(self, q: Quantizer) -> golden.Multiply:
+        a, b = self.inputs
+        m = self.factor * q.scale(a) * q.scale(b) / q.scale(self.name)
+        return golden.Multiply(self.name, self.inputs, q.fixed_point(m, self.name, a, b))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Minimum(Node):
+    """The smaller of two inputs."""
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        return self.inputs
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        a, b = (values[n] for n in self.inputs)
+        return {self.name: np.minimum(a, b)}
+
+    def operation(self, q: Quantizer) -> golden.Minimum:
+        return golden.Minimum(self.name, self.inputs)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Affine(Node):
+    """gamma x + beta, (length,) each."""
+
+    gamma: Float64
+    beta: Float64
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: self.gamma * values[self.inputs[0]] + self.beta}
+
+    def operation(self, q: Quantizer) -> golden.Affine:
+        (x,) = self.inputs
+        gamma = QuantParams.symmetric(float(np.abs(self.gamma).max()), 8)
+        q.scales[f"{self.name}.gamma"] = gamma.scale
+        m = q.fixed_point(q.scale(x) * Fraction(gamma.scale) / q.scale(self.name), self.name, x)
+        unit = float(q.scale(self.name) / (1 << m.shift))
+        codes = gamma.quantize(self.gamma).astype(np.int8)
+        return golden.Affine(self.name, self.inputs, codes, round_half_away(self.beta / unit), m)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Activation(Node):
+    """A function of `irnn_hw.quant.pwl.FUNCTIONS`, as PWL of `pieces`, or as a table."""
+
+    function: str
+
+    def __post_init__(self) -> None:
+        if self.range is None and self.function in OUTPUT_RANGES:
+            object.__setattr__(self, "range", OUTPUT_RANGES[self.function])
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: np.asarray(FUNCTIONS[self.function](values[self.inputs[0]]))}
+
+    def operation(self, q: Quantizer) -> golden.Pwl | golden.LookUp:
+        return q.activation(self.name, self.function, self.inputs, q[self.inputs[0]])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MadNorm(Node):
+    """(x - mean) / mean absolute deviation, over each of `rows` parts of x (Eq. 25-26)."""
+
+    rows: int = 1
+    mean: Node = field(init=False)
+    centred: Node = field(init=False)
+    deviation: Node = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, suffix, length in (
+            ("mean", "mu", self.rows),
+            ("centred", "x_hat", self.length),
+            ("deviation", "d", self.rows),
+        ):
+            node = Node(name=f"{self.name}.{suffix}", length=length, bits=self.bits)
+            object.__setattr__(self, name, node)
+
+    @property
+    def tensors(self) -> tuple[Node, ...]:
+        return self.mean, self.centred, self.deviation, self
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        x = values[self.inputs[0]]
+        parts = x.reshape(len(x), self.rows, -1)
+        mean = parts.mean(axis=2)
+        centred = parts - mean[..., np.newaxis]
+        d = np.abs(centred).mean(axis=2)
+        y = centred / np.maximum(d, np.finfo(float).tiny)[..., np.newaxis]
+        results = (mean, centred.reshape(x.shape), d, y.reshape(x.shape))
+        return {t.name: r for t, r in zip(self.tensors, results, strict=True)}
+
+    def operation(self, q: Quantizer) -> golden.MadNorm:
+        (x,), count = self.inputs, self.length // self.rows
+        mu, x_hat, d = (t.name for t in self.tensors[:3])
+        ratios = [q.scale(x) / q.scale(x_hat), q.scale(mu) / q.scale(x_hat)]
+        mantissas, shift = q.mantissas(ratios, x_hat, x, mu)
+        return golden.MadNorm(
+            self.name,
+            self.inputs,
+            mu,
+            x_hat,
+            d,
+            q.fixed_point(q.scale(x) / (q.scale(mu) * count), mu, x),
+            mantissas,
+            shift,
+            q.fixed_point(q.scale(x_hat) / (q.scale(d) * count), d, x_hat),
+            q.fixed_point(q.scale(x_hat) / (q.scale(self.name) * q.scale(d)), self.name, x_hat),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Attend(Node):
+    """The context of query, key and memory; key and memory are of the sequence `memory`.
+
+    v: (width,). Sum and scores have 16 bits, and the exponential 8 (section 4.3).
+    """
+
+    memory: str
+    v: Float64
+    total: Add = field(init=False)
+    tanh: Activation = field(init=False)
+    score: Product = field(init=False)
+    exp: Activation = field(init=False)
+
+    def __post_init__(self) -> None:
+        query, key, _ = self.inputs
+        width = len(self.v)
+        total = Add(name=f"{self.name}.total", inputs=(query, key), length=width, bits=16)
+        tanh = Activation(
+            name=f"{self.name}.tanh", inputs=(total.name,), length=width, function="tanh"
+        )
+        score = Product(
+            name=f"{self.name}.score", inputs=(tanh.name,), length=1, bits=16,
+            weights=self.v[np.newaxis],
+        )  # fmt: skip
+        exp = Activation(
+            name=f"{self.name}.exp", inputs=(score.name,), length=1, function="exp", range=UNIT
+        )
+        for name, node in (("total", total), ("tanh", tanh), ("score", score), ("exp", exp)):
+            object.__setattr__(self, name, node)
+
+    @property
+    def tensors(self) -> tuple[Node, ...]:
+        return self.total, self.tanh, self.score, self.exp, self
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        query, key, memory = (values[n] for n in self.inputs)
+        total = query[:, np.newaxis] + key
+        tanh = np.tanh(total)
+        score = tanh @ self.v
+        padded = np.arange(score.shape[1]) >= values.lengths[self.memory][:, np.newaxis]
+        masked = np.where(padded, -np.inf, score)
+        exp = np.exp(masked - masked.max(axis=1, keepdims=True))
+        context = np.einsum("bt,btk->bk", exp, memory) / exp.sum(axis=1, keepdims=True)
+        kept = ~padded
+        inner = (total[kept], tanh[kept], score[kept][:, np.newaxis], exp[kept][:, np.newaxis])
+        return {t.name: r for t, r in zip(self.tensors, (*inner, context), strict=True)}
+
+    def operation(self, q: Quantizer) -> golden.Attend:
+        _, _, memory = self.inputs
+        shifted = replace(q[self.score.name], zero_point=(1 << 16) - 1)
+        exp = q.activation(self.exp.name, "exp", self.exp.inputs, shifted)
+        tanh = self.tanh.operation(q)
+        assert isinstance(exp, golden.Pwl)
+        assert isinstance(tanh, golden.Pwl)
+        return golden.Attend(
+            self.name,
+            self.inputs,
+            self.total.operation(q),
+            tanh,
+            self.score.operation(q),
+            exp,
+            q.fixed_point(q.scale(memory) / q.scale(self.name), self.name, memory),
+        )

@@ -1,0 +1,283 @@
+"""A network in real numbers and the ranges of its tensors to an IntModel."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.activation import LutSpec, PwlSpec
+from golden.errors import InputError
+from golden.feed import Feed
+from golden.fixed import FixedPoint, FixedPoints
+from golden.model import IntModel
+from golden.operations import LookUp, MatVec, Output, Pwl, Scan, Tensor
+from golden.weights import FORMATS
+from irnn_hw.quant.multipliers import MULTIPLIER_WIDTH, common_shift, fixed_point
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.nodes import MadNorm, Node, Product
+from irnn_hw.quant.params import Float64, QuantParams, round_half_away
+from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
+from irnn_hw.quant.pwl_methods import fit_by
+from irnn_hw.quant.weight_formats import nearest_weights, weight_scale
+
+INT32_MAX = (1 << 31) - 1
+WIDE = 24  # bits of a multiplier of 16-bit operands: 16 can cost half an LSB there
+OUTPUT_SCALE_WIDTH = 24  # log-likelihoods are floats: 24 bits lose nothing a figure shows
+
+Params = dict[str, QuantParams]
+Ranges = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a network is quantized. pieces: of the PWL of a function, `""` for all others; None: a
+    look-up table. method: one of `irnn_hw.quant.pwl_methods.METHODS`."""
+
+    pieces: Mapping[str, int | None] = field(default_factory=lambda: {"": 16})
+    method: str = "optimal"
+    multiplier_width: int = MULTIPLIER_WIDTH
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """model; params of every tensor of 8 or 16 bits; scales: the real value of one unit of each
+    constant, by the name of its operation, with `.bias` or `.gamma` where it has both."""
+
+    model: IntModel
+    params: Params
+    scales: dict[str, float]
+
+    def feed(self, feed: Feed) -> Feed:
+        """The feed with its real inputs (batch, T, length) as codes."""
+        codes = {name: self.params[name].quantize(x) for name, x in feed.inputs.items()}
+        return Feed(feed.tokens, codes, feed.lengths)
+
+
+def parameters(network: Network, ranges: Ranges) -> Params:
+    """Of every tensor of 8 or 16 bits, from its range: known beforehand, or else as observed.
+
+    Tensors between which codes move share theirs: a slice and its source, the parts of a
+    concatenation, the operands of a minimum, a state and its source. Raises InputError for a
+    range that is missing, empty or not finite, or tensors that share but differ in bits.
+    """
+    groups = _groups(network)
+    nodes = {t.name: t for node in network.nodes for t in node.tensors if t.bits != 32}
+    zero = {node.deviation.name for node in network.nodes if isinstance(node, MadNorm)}
+    params: Params = {}
+    for group in groups:
+        members = [nodes[name] for name in group if name in nodes]
+        if not members:
+            continue
+        bits = {node.bits for node in members}
+        if len(bits) > 1:
+            raise InputError(f"{', '.join(group)}: share their parameters, but not their bits")
+        ends = [_range(node, ranges) for node in members]
+        low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+        low = 0.0 if zero & set(group) else low
+        try:
+            shared = QuantParams.from_range(low, high, bits.pop())
+        except InputError as error:
+            raise InputError(f"{group[0]}: {error}") from error
+        params |= dict.fromkeys(group, shared)
+    return params
+
+
+def _range(node: Node, ranges: Ranges) -> tuple[float, float]:
+    if node.range is not None:
+        return node.range
+    if node.name not in ranges:
+        raise InputError(f"{node.name}: no range was gathered; run the network on real data first")
+    return ranges[node.name]
+
+
+def _groups(network: Network) -> list[list[str]]:
+    """Tensors that share their parameters, each group in order."""
+    group: dict[str, list[str]] = {}
+    for scan in network.scans:
+        for state in scan.states:
+            group[state.name] = [state.name]
+        for node in scan.nodes:
+            group |= {t.name: [t.name] for t in node.tensors}
+
+    def join(a: str, b: str) -> None:
+        if group[a] is not group[b]:
+            group[a] += group[b]
+            for name in group[b]:
+                group[name] = group[a]
+
+    for scan in network.scans:
+        for node in scan.nodes:
+            for name in node.shared:
+                join(name, node.name)
+        for state in scan.states:
+            join(state.source, state.name)
+    return list({id(names): names for names in group.values()}.values())
+
+
+def quantize(
+    network: Network,
+    params: Mapping[str, QuantParams],
+    choices: Choices | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    activations: Mapping[str, PwlSpec | LutSpec] | None = None,
+) -> Quantized:
+    """The integer model. activations: tables that are made already, by tensor.
+
+    Raises InputError naming the operation whose constant does not fit.
+    """
+    quantizer = Quantizer(network, params, choices or Choices(), activations or {})
+    scans = tuple(
+        Scan(
+            scan.sequence,
+            tuple(node.operation(quantizer) for node in scan.nodes),
+            tuple(scan.states),
+            scan.reverse,
+        )
+        for scan in network.scans
+    )
+    outputs = tuple(
+        Output(name, fixed_point(quantizer.scale(name), name, OUTPUT_SCALE_WIDTH))
+        for name in network.outputs
+    )
+    model = IntModel(quantizer.tensors(), scans, outputs, dict(metadata or {}))
+    return Quantized(model, dict(params), quantizer.scales)
+
+
+class Quantizer:
+    """What a node needs to become an operation. scales: see Quantized."""
+
+    def __init__(
+        self,
+        network: Network,
+        params: Mapping[str, QuantParams],
+        choices: Choices,
+        activations: Mapping[str, PwlSpec | LutSpec],
+    ):
+        self.scales: dict[str, float] = {}
+        self._network, self._params, self._choices = network, params, choices
+        self._activations = activations
+        self._units: dict[str, Fraction] = {}  # of 32-bit outputs
+        self._weights: dict[str, tuple[Float64, QuantParams]] = {}
+
+    def __getitem__(self, tensor: str) -> QuantParams:
+        return self._params[tensor]
+
+    def scale(self, tensor: str) -> Fraction:
+        """The real value of one unit of a tensor."""
+        found = self._units.get(tensor)
+        return Fraction(self._params[tensor].scale) if found is None else found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor, once all nodes have become operations."""
+        found = {}
+        for scan in self._network.scans:
+            sizes = {s.name: (scan.lengths[s.name], 8) for s in scan.states}
+            sizes |= {t.name: (t.length, t.bits) for node in scan.nodes for t in node.tensors}
+            for name, (length, bits) in sizes.items():
+                if name in self._params:
+                    p = self._params[name]
+                    found[name] = Tensor(name, length, p.bits, p.zero_point)
+                else:
+                    found[name] = Tensor(name, length, bits)
+        return found
+
+    def fixed_point(self, m: Fraction, name: str, *operands: str) -> FixedPoint:
+        """A multiplier into tensor `name`, as wide as the operands ask for."""
+        return fixed_point(m, name, self._width(name, *operands))
+
+    def mantissas(
+        self, ratios: Sequence[Fraction], name: str, *operands: str
+    ) -> tuple[tuple[int, ...], int]:
+        """Of the terms of a sum into tensor `name`, and their shift."""
+        return common_shift(ratios, name, self._width(name, *operands))
+
+    def _width(self, *tensors: str) -> int:
+        wide = any(self._params[n].bits == 16 for n in tensors if n in self._params)
+        return max(WIDE, self._choices.multiplier_width) if wide else self._choices.multiplier_width
+
+    def activation(
+        self, name: str, function: str, inputs: tuple[str, ...], x: QuantParams
+    ) -> Pwl | LookUp:
+        """The function from codes of x to codes of tensor `name`."""
+        spec = self._activations.get(name)
+        if spec is None:
+            choices = self._choices
+            pieces = choices.pieces.get(function, choices.pieces.get(""))
+            spec = table_of(function, x, self[name], pieces, choices.method)
+        if isinstance(spec, PwlSpec):
+            return Pwl(name, inputs, spec.knots, spec.slopes, spec.intercepts, spec.shift)
+        return LookUp(name, inputs, np.array(spec.table, f"u{spec.out_bits // 8}"))
+
+    def product(self, node: Product) -> MatVec:
+        """Weights, bias and multiplier of a product; a 32-bit output gets its unit."""
+        (x,) = node.inputs
+        codes, zero_point, scales = self._codes(node)
+        units = [self.scale(x) * Fraction(s) for s in scales]
+        self.scales[node.name] = float(scales[0])
+        self.scales[f"{node.name}.bias"] = float(units[0])
+        multiplier: FixedPoint | FixedPoints | None = None
+        if node.bits == 32:
+            if len(units) > 1:
+                raise InputError(f"{node.name}: 32 bits out have one scale; use one for all rows")
+            self._units[node.name] = units[0]
+        else:
+            ratios = [unit / self.scale(node.name) for unit in units]
+            points = [self.fixed_point(m, node.name, x) for m in ratios]
+            multiplier = points[0] if len(points) == 1 else _rows(points)
+        bias = self._bias(node, np.array([float(u) for u in units]))
+        form = node.weight_format if node.weight_format in FORMATS else None
+        return MatVec(node.name, node.inputs, codes, bias, multiplier, zero_point, form)
+
+    def _bias(self, node: Product, units: Float64) -> NDArray[np.int32]:
+        if node.bias is None:
+            return np.zeros(node.length, np.int32)
+        codes = round_half_away(node.bias / units)
+        if int(np.abs(codes).max()) > INT32_MAX:
+            raise InputError(f"{node.name}: a bias does not fit 32 bits; widen the ranges")
+        return codes.astype(np.int32)
+
+    def _codes(
+        self, node: Product
+    ) -> tuple[NDArray[np.int8] | NDArray[np.uint8], int, Sequence[float]]:
+        """Codes, zero point, and one scale or one a row."""
+        w = np.asarray(node.weights, np.float64)
+        if node.weight_format in FORMATS:
+            form = FORMATS[node.weight_format]
+            scale = weight_scale(form, w)
+            return nearest_weights(form, w, scale), 0, [scale]
+        if node.weight_format == "uint8":
+            p = self[node.tied] if node.tied else QuantParams.from_range(w.min(), w.max())
+            return p.quantize(w).astype(np.uint8), p.zero_point, [p.scale]
+        if node.weight_format != "int8":
+            raise InputError(
+                f"{node.name}: weight format {node.weight_format}; "
+                f"choose int8, uint8, {', '.join(FORMATS)}"
+            )
+        largest = np.abs(w).max(axis=1 if node.per_row else None)
+        rows = [QuantParams.symmetric(float(m)) for m in np.atleast_1d(largest)]
+        scales = np.array([p.scale for p in rows])
+        return (
+            QuantParams.symmetric(127.0).quantize(w / scales[:, np.newaxis]).astype(np.int8),
+            0,
+            scales.tolist(),
+        )
+
+
+def _rows(points: Iterable[FixedPoint]) -> FixedPoints:
+    pairs = np.array([(p.mantissa, p.shift) for p in points], np.int64)
+    return FixedPoints(pairs[:, 0].copy(), pairs[:, 1].copy())
+
+
+@lru_cache(maxsize=256)
+def table_of(
+    function: str, x: QuantParams, y: QuantParams, pieces: int | None, method: str
+) -> PwlSpec | LutSpec:
+    """The integer function from codes of x to codes of y: a PWL, or a table if pieces is None."""
+    f = FUNCTIONS[function]
+    if pieces is None:
+        return ideal_table(f, x, y)
+    return fit_by(method, f, x, y, min(pieces, x.high))

@@ -16,9 +16,10 @@ from irnn_hw.qat import checkpoint
 from irnn_hw.qat.config import PHASES, TrainConfig
 from irnn_hw.qat.frozen import ACTIVATIONS, Frozen
 from irnn_hw.qat.model import CharLM
-from irnn_hw.qat.snapshot import OUTPUT_SCALE_WIDTH, snapshot
+from irnn_hw.qat.snapshot import snapshot
 from irnn_hw.qat.train import frozen_of, quantized, threads
 from irnn_hw.quant.multipliers import fixed_point
+from irnn_hw.quant.quantize import OUTPUT_SCALE_WIDTH
 
 CHUNK = 256  # time steps whose logits are held at once
 

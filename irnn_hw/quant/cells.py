@@ -1,7 +1,8 @@
 """Recurrent cells as nodes of a scan: equations 12-22, and those of Mogrifier, GRU and MadNorm.
 
 Each function adds one cell and returns the tensor of its new hidden state. Weights are rows of
-gates, one gate after another, in the order that each cell states.
+gates, one gate after another, in the order that each cell states. Tensors are named `name.part`, or
+`part` where the name is empty.
 """
 
 from collections.abc import Sequence
@@ -80,6 +81,10 @@ class LstmOptions:
             raise InputError("capped: a coupled input gate is 1 - f already; choose one of the two")
 
 
+def _in(name: str, part: str) -> str:
+    return f"{name}.{part}" if name else part
+
+
 def product(s: ScanNodes, name: str, x: str, w: Weights, bits: int = 8) -> str:
     """name = W x + b."""
     rows, columns = w.matrix.shape
@@ -127,7 +132,7 @@ def norm(s: ScanNodes, name: str, x: str, n: Norm, bias: Float64 | None = None) 
     length = s.lengths[x]
     if n.gamma is None and n.beta is None and bias is None:
         return s.add(MadNorm(name=name, inputs=(x,), length=length, rows=n.rows))
-    plain = s.add(MadNorm(name=f"{name}.y", inputs=(x,), length=length, rows=n.rows))
+    plain = s.add(MadNorm(name=_in(name, "y"), inputs=(x,), length=length, rows=n.rows))
     gamma = np.ones(length) if n.gamma is None else n.gamma
     beta = sum((b for b in (n.beta, bias) if b is not None), np.zeros(length))
     return s.add(Affine(name=name, inputs=(plain,), length=length, gamma=gamma, beta=beta))
@@ -135,9 +140,9 @@ def norm(s: ScanNodes, name: str, x: str, n: Norm, bias: Float64 | None = None) 
 
 def rnn(s: ScanNodes, name: str, x: str, w_x: Weights, w_h: Weights) -> str:
     """h = tanh(W_x x + W_h h)."""
-    h = s.state(f"{name}.h", f"{name}.h.next", len(w_h.matrix))
-    terms = product(s, f"{name}.px", x, w_x), product(s, f"{name}.ph", h, w_h)
-    return activation(s, f"{name}.h.next", "tanh", _add(s, f"{name}.pre", terms))
+    h = s.state(_in(name, "h"), _in(name, "h.next"), len(w_h.matrix))
+    terms = product(s, _in(name, "px"), x, w_x), product(s, _in(name, "ph"), h, w_h)
+    return activation(s, _in(name, "h.next"), "tanh", _add(s, _in(name, "pre"), terms))
 
 
 def lstm(
@@ -148,17 +153,21 @@ def lstm(
     options: LstmOptions | None = None,
     h: str | None = None,
 ) -> str:
-    """Eq. 12-14, or Eq. 22 with a context among the sources (tensor, weights). Gates i, f, j, o.
+    """Eq. 12-14; Eq. 22 with a context as the second of the sources (tensor, weights). Gates i, f,
+    j, o.
 
     h: what stands for the hidden state in the products (Mogrifier); else the state itself.
     """
     o = options or LstmOptions()
     hidden = w_h.matrix.shape[0] // len(o.gates)
-    c = s.state(f"{name}.c", f"{name}.c.next", hidden)
     if h is None:
         h = hidden_state(s, name, hidden, o)
-    terms = [product(s, f"{name}.p{n}", x, w) for n, (x, w) in enumerate(sources)]
-    terms.append(product(s, f"{name}.ph", h, w_h))
+    c = s.state(_in(name, "c"), _in(name, "c.next"), hidden)
+    terms = [
+        product(s, _in(name, "px" if n == 0 else "ps" if n == 1 else f"ps{n}"), x, w)
+        for n, (x, w) in enumerate(sources)
+    ]
+    terms.append(product(s, _in(name, "ph"), h, w_h))
     if o.norms is not None:
         if len(terms) != 2:
             raise InputError(
@@ -170,22 +179,22 @@ def lstm(
         ]
     gate = _gates(s, name, terms, o.gates, o.gate_bits)
     i = _input_gate(s, name, gate, o)
-    fc = _multiply(s, f"{name}.fc", gate["f"], c, o.cell_bits)
-    ij = _multiply(s, f"{name}.ij", i, gate["j"], o.cell_bits)
-    c = _add(s, f"{name}.c.next", (fc, ij), o.cell_bits)
+    fc = _multiply(s, _in(name, "fc"), gate["f"], c, o.cell_bits)
+    ij = _multiply(s, _in(name, "ij"), i, gate["j"], o.cell_bits)
+    c = _add(s, _in(name, "c.next"), (fc, ij), o.cell_bits)
     if o.norms is not None:
-        c = norm(s, f"{name}.c.norm", c, o.norms[2])
-    tanh = activation(s, f"{name}.c.tanh", "tanh", c)
+        c = norm(s, _in(name, "c.norm"), c, o.norms[2])
+    tanh = activation(s, _in(name, "c.tanh"), "tanh", c)
     if o.projection is None:
-        return _multiply(s, f"{name}.h.next", gate["o"], tanh)
-    wide = _multiply(s, f"{name}.m", gate["o"], tanh)
-    return product(s, f"{name}.h.next", wide, o.projection)
+        return _multiply(s, _in(name, "h.next"), gate["o"], tanh)
+    wide = _multiply(s, _in(name, "m"), gate["o"], tanh)
+    return product(s, _in(name, "h.next"), wide, o.projection)
 
 
 def hidden_state(s: ScanNodes, name: str, hidden: int, options: LstmOptions) -> str:
     """The state h of an LSTM of that name."""
     p = options.projection
-    return s.state(f"{name}.h", f"{name}.h.next", hidden if p is None else len(p.matrix))
+    return s.state(_in(name, "h"), _in(name, "h.next"), hidden if p is None else len(p.matrix))
 
 
 def _gates(
@@ -193,36 +202,38 @@ def _gates(
 ) -> dict[str, str]:
     """Activated gates of the sum of the terms: tanh of the candidate j, sigmoid of the others."""
     parts = [_slices(s, term, gates) for term in terms]
-    sums = {g: _add(s, f"{name}.{g}.pre", [p[g] for p in parts], bits) for g in gates}
+    sums = {g: _add(s, _in(name, f"{g}.pre"), [p[g] for p in parts], bits) for g in gates}
     functions = {g: "tanh" if g == "j" else "sigmoid" for g in gates}
-    return {g: activation(s, f"{name}.{g}", functions[g], pre) for g, pre in sums.items()}
+    return {g: activation(s, _in(name, f"{g}"), functions[g], pre) for g, pre in sums.items()}
 
 
 def _input_gate(s: ScanNodes, name: str, gate: dict[str, str], o: LstmOptions) -> str:
     if not (o.coupled or o.capped):
         return gate["i"]
-    rest = s.add(OneMinus(name=f"{name}.1-f", inputs=(gate["f"],), length=s.lengths[gate["f"]]))
+    rest = s.add(OneMinus(name=_in(name, "1-f"), inputs=(gate["f"],), length=s.lengths[gate["f"]]))
     if o.coupled:
         return rest
     inputs = (rest, gate["i"])
-    return s.add(Minimum(name=f"{name}.i.capped", inputs=inputs, length=s.lengths[rest]))
+    return s.add(Minimum(name=_in(name, "i.capped"), inputs=inputs, length=s.lengths[rest]))
 
 
 def gru(s: ScanNodes, name: str, x: str, w_x: Weights, w_h: Weights) -> str:
     """Gates r, z, n: n = tanh(W_xn x + r (W_hn h)), h = (1 - z) n + z h."""
     hidden = len(w_h.matrix) // 3
-    h = s.state(f"{name}.h", f"{name}.h.next", hidden)
-    of_x = _slices(s, product(s, f"{name}.px", x, w_x), GRU_GATES)
-    of_h = _slices(s, product(s, f"{name}.ph", h, w_h), GRU_GATES)
+    h = s.state(_in(name, "h"), _in(name, "h.next"), hidden)
+    of_x = _slices(s, product(s, _in(name, "px"), x, w_x), GRU_GATES)
+    of_h = _slices(s, product(s, _in(name, "ph"), h, w_h), GRU_GATES)
     r, z = (
-        activation(s, f"{name}.{g}", "sigmoid", _add(s, f"{name}.{g}.pre", (of_x[g], of_h[g])))
+        activation(
+            s, _in(name, f"{g}"), "sigmoid", _add(s, _in(name, f"{g}.pre"), (of_x[g], of_h[g]))
+        )
         for g in "rz"
     )
-    reset = _multiply(s, f"{name}.rn", r, of_h["n"])
-    n = activation(s, f"{name}.n", "tanh", _add(s, f"{name}.n.pre", (of_x["n"], reset)))
-    rest = s.add(OneMinus(name=f"{name}.1-z", inputs=(z,), length=hidden))
-    new, old = _multiply(s, f"{name}.new", rest, n), _multiply(s, f"{name}.old", z, h)
-    return _add(s, f"{name}.h.next", (new, old))
+    reset = _multiply(s, _in(name, "rn"), r, of_h["n"])
+    n = activation(s, _in(name, "n"), "tanh", _add(s, _in(name, "n.pre"), (of_x["n"], reset)))
+    rest = s.add(OneMinus(name=_in(name, "1-z"), inputs=(z,), length=hidden))
+    new, old = _multiply(s, _in(name, "new"), rest, n), _multiply(s, _in(name, "old"), z, h)
+    return _add(s, _in(name, "h.next"), (new, old))
 
 
 def mogrify(
@@ -234,9 +245,11 @@ def mogrify(
     for n, factors in enumerate(rounds):
         target, gate = n % 2, values[1 - n % 2]
         for m, w in enumerate(reversed(factors)):
-            gate = product(s, f"{name}.q{n}.{m}", gate, w)
-        gate = activation(s, f"{name}.q{n}", "sigmoid", gate)
-        values[target] = _multiply(s, f"{name}.{'xh'[target]}{n}", gate, values[target], factor=2)
+            gate = product(s, _in(name, f"q{n}.{m}"), gate, w)
+        gate = activation(s, _in(name, f"q{n}"), "sigmoid", gate)
+        values[target] = _multiply(
+            s, _in(name, f"{'xh'[target]}{n}"), gate, values[target], factor=2
+        )
     return values[0], values[1]
 
 

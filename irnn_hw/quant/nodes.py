@@ -80,6 +80,11 @@ class Embedding(Node):
 
     table: Float64
 
+    def __post_init__(self) -> None:
+        if self.range is None:
+            ends = float(self.table.min()), float(self.table.max())
+            object.__setattr__(self, "range", ends)
+
     def evaluate(self, values: Values) -> dict[str, Float64]:
         return {self.name: self.table[values["tokens"][:, 0].astype(np.int64)]}
 

@@ -57,8 +57,11 @@ class Quantized:
         return Feed(feed.tokens, codes, feed.lengths)
 
 
-def parameters(network: Network, ranges: Ranges) -> Params:
+def parameters(
+    network: Network, ranges: Ranges, given: Mapping[str, QuantParams] | None = None
+) -> Params:
     """Of every tensor of 8 or 16 bits, from its range: known beforehand, or else as observed.
+    given: parameters that stand already, of tensors and so of those that share them.
 
     Tensors between which codes move share theirs: a slice and its source, the parts of a
     concatenation, the operands of a minimum, a state and its source. Raises InputError for a
@@ -69,6 +72,10 @@ def parameters(network: Network, ranges: Ranges) -> Params:
     zero = {node.deviation.name for node in network.nodes if isinstance(node, MadNorm)}
     params: Params = {}
     for group in groups:
+        found = [given[name] for name in group if name in given] if given else []
+        if found:
+            params |= dict.fromkeys(group, found[0])
+            continue
         members = [nodes[name] for name in group if name in nodes]
         if not members:
             continue

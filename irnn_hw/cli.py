@@ -15,7 +15,7 @@ from golden.errors import InputError
 from golden.model import IntModel
 from golden.npu_config import CONFIGS, config_named
 from golden.program import Program
-from irnn_hw.console import bar, console, out, show, tool_table
+from irnn_hw.console import bar, console, out, show, stats_table, tool_table
 from irnn_hw.files import write_json
 from irnn_hw.pwl_cli import app as pwl_app
 
@@ -117,7 +117,13 @@ def run(
     writes: Annotated[int, typer.Option("--write", help="Characters to write.")] = 200,
     temperature: Annotated[float, typer.Option(help="Of the sampling.")] = 0.6,
     seed: Annotated[int, typer.Option(help="Of the sampling.")] = 1,
-    stats: Annotated[bool, typer.Option(help="Show what was clamped, by tensor.")] = False,
+    stats: Annotated[
+        bool,
+        typer.Option(
+            help="Show range and clamps of each tensor; with --checkpoint, its "
+            "signal-to-quantization-noise ratio too."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run the golden model: over a corpus' held-out text, or on from a prompt."""
@@ -126,17 +132,18 @@ def run(
 
     network = IntModel.load(model)
     if prompt is not None:
-        text = steps.write_text(network, prompt, writes, temperature, seed)
-        print(json.dumps({"read": prompt, "written": text}) if as_json else text)
+        written = steps.write_text(network, prompt, writes, temperature, seed)
+        print(json.dumps({"read": prompt, "written": written}) if as_json else written)
         return
     with bar("run") as report:
-        figures = steps.evaluate(network, load_corpus(corpus), checkpoint, report)
+        text = load_corpus(corpus)
+        figures = steps.evaluate(network, text, checkpoint, report)
+    if stats:
+        with bar("stats") as report:
+            figures["tensors"] = steps.tensor_stats(network, text, checkpoint, report)
     show(figures, str(model), as_json)
     if stats and not as_json:
-        clamps = {
-            name: f"{c['clamped']:,} of {c['seen']:,}" for name, c in figures["clamps"].items()
-        }
-        show(clamps, "clamped", as_json)
+        out.print(stats_table(figures["tensors"]))
     _compared(figures.get("logits_differing", 0) == 0, "logits differ from the training module's")
 
 

@@ -74,6 +74,22 @@ def show(figures: dict[str, Any], title: str, as_json: bool) -> None:
     out.print(table)
 
 
+def stats_table(tensors: dict[str, dict[str, Any]]) -> Table:
+    """Figures of `irnn_hw.stats`, a row a tensor."""
+    table = Table("tensor", title="tensors", title_justify="left")
+    for heading in ("bits", "codes", "range", "clamped", "of", "SQNR, dB"):
+        table.add_column(heading, justify="right")
+    for name, t in tensors.items():
+        shown = [
+            "" if t["low"] is None else f"{t['low']}..{t['high']}",
+            "" if t["range"] is None else "..".join(f"{r:.3g}" for r in t["range"]),
+            *("" if not t["seen"] else f"{t[key]:,}" for key in ("clamped", "seen")),
+        ]
+        db = "" if t["sqnr_db"] is None else f"{t['sqnr_db']:.1f}"
+        table.add_row(name, str(t["bits"]), *shown, db)
+    return table
+
+
 def tool_table(rows: list[ToolStatus]) -> Table:
     """What `irnn doctor` shows."""
     table = Table("tool", "needed", "found", "", title="tools", title_justify="left")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from golden.errors import InputError
+from golden.feed import Feed
 from golden.machine import Machine
-from golden.model import IntModel
+from golden.model import SEQUENCE, IntModel
 from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.registers import windows
@@ -31,6 +32,7 @@ from irnn_hw.evaluate import (
 from irnn_hw.files import file_sha256
 from irnn_hw.qat.config import PHASES
 from irnn_hw.quant.overflow import prove_no_overflow
+from irnn_hw.stats import gather
 from rtl.emit import verilog_text
 from rtl.npu import Npu
 from rtl.units import UNITS
@@ -40,6 +42,7 @@ Progress = Callable[[int, int], None]
 Figures = dict[str, Any]
 
 CURVE_POINTS = 200  # a phase's loss curve, averaged to at most so many
+STATS_STEPS = 64  # whose tensors are all held at once
 TEMPERATURE = 0.6  # below 1 the text is likelier than typical, and easier to read
 
 
@@ -112,6 +115,27 @@ def evaluate(
         figures |= {"logits_compared": compared, "logits_differing": differing}
         figures["bits_per_char_float"] = round(evaluate_float(checkpoint, corpus), 4)
     return figures
+
+
+def tensor_stats(
+    model: IntModel,
+    corpus: Corpus,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Figures:
+    """By tensor over the held-out text: range of codes, clamps, and, with a checkpoint, the noise
+    of quantization against the same weights in real numbers."""
+    network = None
+    if checkpoint is not None:
+        from irnn_hw.qat.export import float_network
+
+        network = float_network(checkpoint)
+    tokens, _ = _held_out(model, corpus)
+    starts = range(0, tokens.shape[1], STATS_STEPS)
+    parts = [{SEQUENCE: Feed(tokens[:, n : n + STATS_STEPS])} for n in starts]
+    report = None if progress is None else lambda done: progress(done, len(parts))
+    found = gather(model, parts, len(tokens), network, progress=report)
+    return {name: stats.figures() for name, stats in found.items()}
 
 
 def _held_out(model: IntModel, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ def model() -> IntModel:
     """Two matrix-vector products of a token's row, a sigmoid of one and a tanh of the other."""
     tensors = {t.name: t for t in [Tensor("x", 4, 8, 128)]}
     operations = [Embedding("x", np.full((3, 4), 128, np.uint8))]
-    activations = {}
+    scales, functions = {}, {}
     for name, function, output in (
         ("i", "sigmoid", QuantParams.from_range(0.0, 1.0)),
         ("c.tanh", "tanh", QuantParams.from_range(-1.0, 1.0)),
@@ -32,12 +32,9 @@ def model() -> IntModel:
         operations.append(MatVec(pre, ("x",), weights, bias, FixedPoint(1 << 15, 15)))
         constants = (spec.knots, spec.slopes, spec.intercepts, spec.shift)
         operations.append(Pwl(name, (pre,), *constants))
-        activations[name] = {
-            "function": function,
-            "input_scale": [round(x.scale * 2**28), 28],
-            "output_scale": [round(output.scale * 2**30), 30],
-        }
-    metadata = {"activations": activations}
+        functions[name] = function
+        scales |= {pre: [round(x.scale * 2**28), 28], name: [round(output.scale * 2**30), 30]}
+    metadata = {"scales": scales, "functions": functions}
     return IntModel.single(tensors, (), tuple(operations), "i", FixedPoint(1 << 15, 20), metadata)
 
 

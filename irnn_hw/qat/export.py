@@ -1,6 +1,6 @@
 """The networks of a checkpoint: the exported IntModel, and logits of the training modules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from irnn_hw.data.corpus import UNKNOWN, Corpus
 from irnn_hw.evaluate import STREAMS, bits_per_character, held_out_streams
 from irnn_hw.qat import checkpoint
 from irnn_hw.qat.config import PHASES, TrainConfig
-from irnn_hw.qat.frozen import ACTIVATIONS, Frozen
+from irnn_hw.qat.frozen import Frozen
 from irnn_hw.qat.model import CharLM
-from irnn_hw.qat.snapshot import snapshot
+from irnn_hw.qat.snapshot import network, snapshot
 from irnn_hw.qat.train import frozen_of, quantized, threads
-from irnn_hw.quant.multipliers import fixed_point
-from irnn_hw.quant.quantize import OUTPUT_SCALE_WIDTH
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.quantize import labels
 
 CHUNK = 256  # time steps whose logits are held at once
 
@@ -67,27 +67,15 @@ def export_model(path: Path) -> IntModel:
         "unknown": vocabulary.index(UNKNOWN),
         "corpus_sha256": restored.content["corpus"],
         "multiplier_width": restored.config.multiplier_width,
-        "activations": _activations(restored.frozen),
     }
     weights = restored.network("model").weights()
-    return snapshot(weights, restored.frozen, restored.config.multiplier_width, metadata).model
+    taken = snapshot(weights, restored.frozen, restored.config.multiplier_width, metadata)
+    return replace(taken.model, metadata=metadata | labels(network(weights), taken.params))
 
 
-def _activations(frozen: Frozen) -> dict[str, Any]:
-    """What each activation stands for, its scales as [mantissa, shift]: for people and reports."""
-
-    def scale(tensor: str) -> list[int]:
-        value = fixed_point(frozen.params[tensor].scale, tensor, OUTPUT_SCALE_WIDTH)
-        return [value.mantissa, value.shift]
-
-    return {
-        output: {
-            "function": function,
-            "input_scale": scale(source),
-            "output_scale": scale(output),
-        }
-        for output, (function, source) in ACTIVATIONS.items()
-    }
+def float_network(path: Path) -> Network:
+    """The weights of the exported network of a checkpoint, in real numbers."""
+    return network(_restore(path, "lut").network("model").weights())
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from irnn_hw.qat.frozen import Frozen
 from irnn_hw.quant import cells
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Embedding
+from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.quantize import Choices, parameters, quantize
 
 # What holds the scale of each array of `Weights`.
@@ -49,11 +50,12 @@ class Weights:
 class Snapshot:
     """The integers of one moment of training, with the scales that tie them to the reals.
 
-    scales: of each weight array of `Weights`, real value of one unit.
+    scales: of each weight array of `Weights`, real value of one unit. params: of the tensors.
     """
 
     model: IntModel
     scales: dict[str, float]
+    params: Mapping[str, QuantParams]
 
 
 def network(weights: Weights) -> Network:
@@ -80,4 +82,5 @@ def snapshot(
     activations = {name: a.spec for name, a in frozen.activations.items()}
     choices = Choices(multiplier_width=multiplier_width)
     taken = quantize(net, params, choices, metadata, activations)
-    return Snapshot(taken.model, {name: taken.scales[of] for name, of in MASTERS.items()})
+    scales = {name: taken.scales[of] for name, of in MASTERS.items()}
+    return Snapshot(taken.model, scales, params)

@@ -79,17 +79,24 @@ class Network:
 @dataclass(frozen=True)
 class FloatRun:
     """traces: (batch, T, length) of the tensors asked for; padded steps hold no meaning. ranges:
-    smallest and largest value of every tensor over the steps that count."""
+    smallest and largest value of every tensor over the steps that count. states: as the last step
+    left them (batch, length), to go on from."""
 
     traces: dict[str, Float64]
     ranges: dict[str, tuple[float, float]]
+    states: dict[str, Float64]
 
 
-def run(network: Network, feeds: Mapping[str, Feed], keep: Iterable[str] = ()) -> FloatRun:
-    """Evaluate in float64 from the zero state. feeds: inputs are real numbers (batch, T, length).
-
-    A kept state is what it held through each step.
+def run(
+    network: Network,
+    feeds: Mapping[str, Feed],
+    keep: Iterable[str] = (),
+    states: Mapping[str, Float64] | None = None,
+) -> FloatRun:
+    """Evaluate in float64, from states or from zeros. feeds: inputs are real numbers (batch, T,
+    length). A kept state is what it held through each step.
     """
+    held = dict(states or {})
     wanted = {*keep, *network.outputs}
     kept = wanted | {name for node in network.nodes for name in node.inputs}
     traces: dict[str, Float64] = {}
@@ -99,10 +106,9 @@ def run(network: Network, feeds: Mapping[str, Feed], keep: Iterable[str] = ()) -
         if scan.sequence not in feeds:
             raise InputError(f"feeds: sequence {scan.sequence} is missing; give its feed")
         walk = _Walk(scan, feeds[scan.sequence], traces, lengths)
-        found = walk.run(kept, ranges)
-        traces |= found
+        traces |= walk.run(kept, ranges, held)
         lengths[scan.sequence] = walk.lengths
-    return FloatRun({name: traces[name] for name in wanted if name in traces}, ranges)
+    return FloatRun({name: traces[name] for name in wanted if name in traces}, ranges, held)
 
 
 class _Walk:
@@ -145,22 +151,28 @@ class _Walk:
                              np.where(steps <= last, last - steps, steps)]  # fmt: skip
         return flipped
 
-    def run(self, kept: set[str], ranges: dict[str, tuple[float, float]]) -> dict[str, Float64]:
-        """Traces of the kept tensors, in the order of time; widens the ranges."""
+    def run(
+        self,
+        kept: set[str],
+        ranges: dict[str, tuple[float, float]],
+        held: dict[str, Float64],
+    ) -> dict[str, Float64]:
+        """Traces of the kept tensors, in the order of time; widens the ranges, moves what is held
+        by the states."""
         traces = {
             name: np.zeros((self.batch, self.steps, self.scan.lengths[name]))
             for name in self.scan.own
             if name in kept
         }
-        states = {
-            s.name: np.zeros((self.batch, self.scan.lengths[s.name])) for s in self.scan.states
-        }
+        for state in self.scan.states:
+            zeros = np.zeros((self.batch, self.scan.lengths[state.name]))
+            held.setdefault(state.name, zeros)
         for t in range(self.steps):
             live = t < self.lengths
             values = Values(self._memory.lengths)
             values.update(self._memory)
             values.update({name: x[:, t] for name, x in self._fed.items()})
-            values.update(states)
+            values.update({s.name: held[s.name] for s in self.scan.states})
             for node in self.scan.nodes:
                 found = node.evaluate(values)
                 values.update(found)
@@ -169,8 +181,8 @@ class _Walk:
             for name, trace in traces.items():
                 if values[name].shape == trace[:, t].shape:
                     trace[:, t] = values[name]
-            states = {
-                s.name: np.where(live[:, np.newaxis], values[s.source], states[s.name])
+            held |= {
+                s.name: np.where(live[:, np.newaxis], values[s.source], held[s.name])
                 for s in self.scan.states
             }
         return {name: self._flipped(x) for name, x in traces.items()}

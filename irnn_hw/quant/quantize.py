@@ -18,7 +18,7 @@ from golden.operations import LookUp, MatVec, Output, Pwl, Scan, Tensor
 from golden.weights import FORMATS
 from irnn_hw.quant.multipliers import MULTIPLIER_WIDTH, common_shift, fixed_point
 from irnn_hw.quant.network import Network
-from irnn_hw.quant.nodes import MadNorm, Node, Product
+from irnn_hw.quant.nodes import Activation, MadNorm, Node, Product
 from irnn_hw.quant.params import Float64, QuantParams, round_half_away
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by
@@ -152,6 +152,17 @@ def quantize(
     )
     model = IntModel(quantizer.tensors(), scans, outputs, dict(metadata or {}))
     return Quantized(model, dict(params), quantizer.scales)
+
+
+def labels(network: Network, params: Mapping[str, QuantParams]) -> dict[str, Any]:
+    """Metadata that ties a model to real numbers: the scale of each tensor of 8 or 16 bits as
+    [mantissa, shift], and the function of each activation."""
+    points = {name: fixed_point(p.scale, name, OUTPUT_SCALE_WIDTH) for name, p in params.items()}
+    activations = [t for node in network.nodes for t in node.tensors if isinstance(t, Activation)]
+    return {
+        "scales": {name: [m.mantissa, m.shift] for name, m in points.items()},
+        "functions": {node.name: node.function for node in activations},
+    }
 
 
 class Quantizer:

@@ -41,8 +41,7 @@ class ActivationCurve:
 def activation_curves(model: IntModel) -> list[ActivationCurve]:
     """One for each PWL of the model, in its order.
 
-    metadata["activations"][tensor] holds function, input_scale and output_scale, the scales as
-    [mantissa, shift]. Raises InputError where it does not.
+    Of the model's metadata (`irnn_hw.quant.quantize.labels`). Raises InputError where they lack.
     """
     pairs = zip(model.operations, model.specs, strict=True)
     return [_curve(model, op, spec) for op, spec in pairs if isinstance(op, Pwl)]
@@ -50,13 +49,12 @@ def activation_curves(model: IntModel) -> list[ActivationCurve]:
 
 def _curve(model: IntModel, op: Pwl, spec: PwlSpec) -> ActivationCurve:
     try:
-        entry = model.metadata["activations"][op.output]
-        function = entry["function"]
+        function, scales = model.metadata["functions"][op.output], model.metadata["scales"]
         f = FUNCTIONS[function]
         x_scale, y_scale = (
-            entry[key][0] * 2.0 ** -entry[key][1] for key in ("input_scale", "output_scale")
+            mantissa * 2.0**-shift for mantissa, shift in (scales[op.inputs[0]], scales[op.output])
         )
-    except (KeyError, TypeError, IndexError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise InputError(
             f"model: metadata does not say what function {op.output} is ({error!r}); "
             "write it again with `irnn export`"

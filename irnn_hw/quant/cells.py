@@ -88,7 +88,7 @@ def _in(name: str, part: str) -> str:
 def product(s: ScanNodes, name: str, x: str, w: Weights, bits: int = 8) -> str:
     """name = W x + b."""
     rows, columns = w.matrix.shape
-    if columns != s.lengths[x]:
+    if columns != s.length(x, name):
         raise InputError(f"{name}: {columns} columns of weights for {s.lengths[x]} of {x}")
     return s.add(
         Product(
@@ -115,7 +115,7 @@ def _multiply(s: ScanNodes, name: str, a: str, b: str, bits: int = 8, factor: in
 
 def activation(s: ScanNodes, name: str, function: str, x: str) -> str:
     """name = function(x), of `irnn_hw.quant.pwl.FUNCTIONS`."""
-    return s.add(Activation(name=name, inputs=(x,), length=s.lengths[x], function=function))
+    return s.add(Activation(name=name, inputs=(x,), length=s.length(x, name), function=function))
 
 
 def _slices(s: ScanNodes, x: str, gates: Sequence[str]) -> dict[str, str]:

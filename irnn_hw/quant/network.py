@@ -33,14 +33,19 @@ class ScanNodes:
         """Append a node; its name. Raises InputError for a name that is taken, or an input that is
         unknown."""
         for name in node.inputs:
-            if name not in self.lengths:
-                raise InputError(f"{node.name}: reads {name}, which no node writes before it")
+            self.length(name, node.name)
         for t in node.tensors:
             if t.name in self.lengths:
                 raise InputError(f"{t.name}: there are two tensors of this name")
             self.lengths[t.name] = t.length
         self.nodes.append(node)
         return node.name
+
+    def length(self, tensor: str, reader: str) -> int:
+        """Of a tensor that a node reads. Raises InputError where it is unknown."""
+        if tensor not in self.lengths:
+            raise InputError(f"{reader}: reads {tensor}, which no node writes before it")
+        return self.lengths[tensor]
 
     def state(self, name: str, source: str, length: int) -> str:
         """Declare a state, 0 at first, then what `source` held; its name."""

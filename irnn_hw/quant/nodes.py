@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from golden import operations as golden
-from irnn_hw.quant.params import Float64, QuantParams, round_half_away
+from irnn_hw.quant.params import Float64, QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, OUTPUT_RANGES
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Affine(Node):
         m = q.fixed_point(q.scale(x) * Fraction(gamma.scale) / q.scale(self.name), self.name, x)
         unit = float(q.scale(self.name) / (1 << m.shift))
         codes = gamma.quantize(self.gamma).astype(np.int8)
-        return golden.Affine(self.name, self.inputs, codes, round_half_away(self.beta / unit), m)
+        return golden.Affine(self.name, self.inputs, codes, q.wide(self.beta / unit, self.name), m)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

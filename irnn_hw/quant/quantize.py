@@ -19,12 +19,12 @@ from golden.weights import FORMATS
 from irnn_hw.quant.multipliers import MULTIPLIER_WIDTH, common_shift, fixed_point
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Activation, MadNorm, Node, Product
-from irnn_hw.quant.params import Float64, QuantParams, round_half_away
+from irnn_hw.quant.params import Float64, Int64, QuantParams, round_half_away
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by
 from irnn_hw.quant.weight_formats import nearest_weights, weight_scale
 
-INT32_MAX = (1 << 31) - 1
+WIDE_CONSTANT = 61  # bits of what is added to a product below 2^62
 WIDE = 24  # bits of a multiplier of 16-bit operands: 16 can cost half an LSB there
 OUTPUT_SCALE_WIDTH = 24  # log-likelihoods are floats: 24 bits lose nothing a figure shows
 
@@ -213,6 +213,10 @@ class Quantizer:
         """Of the terms of a sum into tensor `name`, and their shift."""
         return common_shift(ratios, name, self._width(name, *operands))
 
+    def wide(self, constants: Float64, name: str) -> Int64:
+        """Constants beside a product, in its units. Raises InputError where one does not fit."""
+        return codes_of(constants, WIDE_CONSTANT, name)
+
     def _width(self, *tensors: str) -> int:
         wide = any(self._params[n].bits == 16 for n in tensors if n in self._params)
         return max(WIDE, self._choices.multiplier_width) if wide else self._choices.multiplier_width
@@ -253,10 +257,7 @@ class Quantizer:
     def _bias(self, node: Product, units: Float64) -> NDArray[np.int32]:
         if node.bias is None:
             return np.zeros(node.length, np.int32)
-        codes = round_half_away(node.bias / units)
-        if int(np.abs(codes).max()) > INT32_MAX:
-            raise InputError(f"{node.name}: a bias does not fit 32 bits; widen the ranges")
-        return codes.astype(np.int32)
+        return codes_of(node.bias / units, 32, node.name).astype(np.int32)
 
     def _codes(
         self, node: Product
@@ -283,6 +284,13 @@ class Quantizer:
             0,
             scales.tolist(),
         )
+
+
+def codes_of(constants: Float64, bits: int, name: str) -> Int64:
+    """Constants in units of their scale, rounded. Raises InputError where one does not fit."""
+    if not np.all(np.abs(constants) < (1 << (bits - 1)) - 1):
+        raise InputError(f"{name}: a bias does not fit {bits} bits; widen the ranges")
+    return round_half_away(constants)
 
 
 def _rows(points: Iterable[FixedPoint]) -> FixedPoints:

@@ -2,7 +2,8 @@
 
 Layout, all little-endian: magic ``IRNN``, uint32 schema version, uint64 header length, header
 (UTF-8 JSON with sorted keys), array bytes, then SHA-256 of everything before it. The header's
-``arrays`` gives dtype, shape and offset of each array. Equal content gives equal bytes.
+``arrays`` gives dtype, shape and offset of each array, one after another in the order of their
+names. Equal content gives equal bytes; reading takes memory in proportion to the file.
 """
 
 import hashlib
@@ -32,18 +33,19 @@ Arrays = Mapping[str, NDArray[Any]]
 def pack(kind: str, header: Mapping[str, Any], arrays: Arrays) -> bytes:
     """The container's bytes. Raises TypeError for a float anywhere: a file holds integers only."""
     _refuse_floats(header, "header")
-    index, blob = {}, b""
+    index, parts, size = {}, list[bytes](), 0
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         if array.dtype.name not in DTYPES:
             raise TypeError(f"{name}: {array.dtype} is not an integer type of the container")
-        index[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": len(blob)}
-        blob += array.astype(array.dtype.newbyteorder("<")).tobytes()
+        index[name] = {"dtype": array.dtype.name, "shape": list(array.shape), "offset": size}
+        parts.append(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        size += array.nbytes
     text = json.dumps(
         {**header, "kind": kind, "arrays": index}, sort_keys=True, separators=(",", ":")
     ).encode()
     body = MAGIC + SCHEMA_VERSION.to_bytes(4, "little") + len(text).to_bytes(8, "little")
-    body += text + blob
+    body += text + b"".join(parts)
     return body + hashlib.sha256(body).digest()
 
 
@@ -64,12 +66,14 @@ def unpack(data: bytes, kind: str, source: str) -> tuple[dict[str, Any], dict[st
     length = int.from_bytes(data[8:_PREFIX], "little")
     with reading(source, "malformed header", "write it again"):
         header = json.loads(
-            data[_PREFIX : _PREFIX + length],
+            data[_PREFIX : _PREFIX + length].decode(),
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
         )
-        arrays = _read_arrays(header.pop("arrays"), data[_PREFIX + length : -_DIGEST])
         found = header.pop("kind")
+        if not isinstance(found, str) or not found.isalpha():
+            raise ValueError(f"kind {found!r}")
+        arrays = _read_arrays(header.pop("arrays"), data[_PREFIX + length : -_DIGEST])
     if found != kind:
         raise InputError(f"{source}: holds a {found}, a {kind} was expected")
     return header, arrays
@@ -93,7 +97,8 @@ def _refuse_number(text: str) -> None:
 
 
 def _read_arrays(index: Mapping[str, Any], blob: bytes) -> dict[str, NDArray[Any]]:
-    arrays = {}
+    """Every byte of the blob is of one array: what is allocated is no larger than the file."""
+    arrays, end = {}, 0
     for name, entry in index.items():
         shape, offset = entry["shape"], entry["offset"]
         if entry["dtype"] not in DTYPES:
@@ -103,7 +108,12 @@ def _read_arrays(index: Mapping[str, Any], blob: bytes) -> dict[str, NDArray[Any
         dtype = np.dtype(entry["dtype"]).newbyteorder("<")
         data = blob[offset : offset + math.prod(shape) * dtype.itemsize]
         array = np.frombuffer(data, dtype).reshape(shape)  # raises where the blob ends too early
+        if offset != end:
+            raise ValueError(f"array {name}: offset {offset}, the one before ends at {end}")
         arrays[name] = array.astype(entry["dtype"])
+        end += array.nbytes
+    if end != len(blob):
+        raise ValueError(f"arrays: they end at {end}, the file's at {len(blob)}")
     return arrays
 
 

@@ -7,6 +7,7 @@ from golden.activation import LutSpec, PwlSpec
 from golden.attention import AttentionSpec, ContextSpec
 from golden.elementwise import AddSpec, AffineSpec, MultiplySpec, subtract_spec
 from golden.errors import InputError
+from golden.header import is_name
 from golden.linear import MatVecSpec
 from golden.madnorm import MadNormSpec
 from golden.model_shapes import shape_problem
@@ -15,6 +16,8 @@ from golden.operations import (
     Add,
     Affine,
     Attend,
+    Embedding,
+    Input,
     LookUp,
     MadNorm,
     MatVec,
@@ -45,8 +48,8 @@ def spec_of(op: Operation, tensors: Tensors) -> Any:
         case Add():
             return AddSpec(zero_points, op.mantissas, op.shift, out.zero_point, out.bits)
         case OneMinus():
-            (zero_point,), (one, x) = zero_points, op.mantissas
-            return subtract_spec((0, zero_point), (one, x), op.shift, out.zero_point, out.bits)
+            one, x = op.mantissas
+            return subtract_spec((0, zero_points[0]), (one, x), op.shift, out.zero_point, out.bits)
         case Multiply():
             a, b = zero_points
             return MultiplySpec((a, b), op.multiplier, out.zero_point, out.bits)
@@ -111,11 +114,15 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
     for name, tensor in tensors.items():
         if name != tensor.name:
             raise InputError(f"tensor {name}: filed under another name than its own, {tensor.name}")
+        if not is_name(name):
+            raise InputError(f"tensor {name!r}: no name; printable characters expected")
     if not scans or not outputs:
         raise InputError(f"model: {len(scans)} scans, {len(outputs)} outputs; it needs one of each")
+    _check_sequences(scans)
     sequences: dict[str, str] = {}  # of every tensor written so far
     for scan in scans:
         _check_scan(scan, tensors, sequences)
+    _check_inner(scans, outputs)
     for name in [output.tensor for output in outputs]:
         if name not in sequences:
             raise InputError(f"output {name}: never written")
@@ -126,26 +133,58 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
             raise InputError(f"tensor {name}: never written")
 
 
+def _check_sequences(scans: Sequence[Scan]) -> None:
+    """Each is fed, so that it has a length, and each scan does something."""
+    fed = {s.sequence for s in scans if any(isinstance(o, Input | Embedding) for o in s.operations)}
+    for scan in scans:
+        if not is_name(scan.sequence):
+            raise InputError(f"sequence {scan.sequence!r}: no name; printable characters expected")
+        if not scan.operations:
+            raise InputError(f"scan of {scan.sequence}: operations: none; one expected")
+        if scan.sequence not in fed:
+            raise InputError(f"sequence {scan.sequence}: no input and no embedding feeds it")
+
+
+def _check_inner(scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
+    """What is within attention has no value of a step, so that nothing else takes it."""
+    operations = [op for scan in scans for op in scan.operations]
+    inner = {p.output for op in operations if isinstance(op, Attend) for p in op.parts}
+    readers = [(_where(op), name) for op in operations for name in op.inputs]
+    readers += [(f"state {s.name}", s.source) for scan in scans for s in scan.states]
+    readers += [(f"output {o.tensor}", o.tensor) for o in outputs]
+    for where, name in readers:
+        if name in inner:
+            raise InputError(f"{where}: {name} is within attention; its context alone is read")
+
+
 def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> None:
-    before = set(sequences)
+    own: set[str] = set()
     for state in scan.states:
         if state.name in sequences:
             raise InputError(f"state {state.name}: there are two of this name")
+        if state.name not in tensors:
+            raise InputError(f"state {state.name}: unknown tensor")
         sequences[state.name] = scan.sequence
+        own.add(state.name)
     for op in scan.operations:
-        where = f"operation {OPERATION_NAMES[type(op)]} -> {op.output}"
-        _check_names(op, where, scan.sequence, tensors, sequences)
-        _check_operation(op, where, tensors)
+        _check_names(op, scan.sequence, tensors, sequences)
+        _check_operation(op, tensors)
         sequences |= dict.fromkeys(written(op), scan.sequence)
+        own.update(written(op))
     for state in scan.states:
-        _check_state(state, tensors, sequences.keys() - before)
+        _check_state(state, tensors, own)
+
+
+def _where(op: Operation) -> str:
+    return f"operation {OPERATION_NAMES[type(op)]} -> {op.output}"
 
 
 def _check_names(
-    op: Operation, where: str, sequence: str, tensors: Tensors, sequences: Mapping[str, str]
+    op: Operation, sequence: str, tensors: Tensors, sequences: Mapping[str, str]
 ) -> None:
     """Every name known, read after it is written, where it is written, and written once."""
-    for name in (*op.inputs, *written(op)):
+    where, writes = _where(op), written(op)
+    for name in (*op.inputs, *writes):
         if name not in tensors:
             raise InputError(f"{where}: unknown tensor {name}")
     for position, name in enumerate(op.inputs):
@@ -157,7 +196,6 @@ def _check_names(
                 f"{where}: reads {name} of sequence {sequences[name]}; attention, and it alone, "
                 "takes key and memory from another sequence"
             )
-    writes = written(op)
     for position, name in enumerate(writes):
         if name in sequences or name in writes[:position]:
             raise InputError(f"{where}: {name} is written twice")
@@ -165,21 +203,21 @@ def _check_names(
         raise InputError(f"{where}: key and memory are of different sequences")
 
 
-def _check_operation(op: Operation, where: str, tensors: Tensors) -> None:
+def _check_operation(op: Operation, tensors: Tensors) -> None:
     problem = shape_problem(op, tensors)
     if problem:
-        raise InputError(f"{where}: {problem}")
+        raise InputError(f"{_where(op)}: {problem}")
     try:
-        spec_of(op, tensors)
+        spec = spec_of(op, tensors)
     except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{_where(op)}: {error}") from error
+    if isinstance(spec, AttentionSpec) and spec.context.max_steps < 1:
+        raise InputError(f"{_where(op)}: context: the sum of a single step may exceed 32 bits")
 
 
 def _check_state(state: State, tensors: Tensors, own: set[str]) -> None:
-    if state.name not in tensors:
-        raise InputError(f"state {state.name}: unknown tensor")
     if state.source not in own:
-        raise InputError(f"state {state.name}: {state.source} is never written")
+        raise InputError(f"state {state.name}: {state.source} is not written in its scan")
     a, b = tensors[state.name], tensors[state.source]
     if (a.length, a.bits, a.zero_point) != (b.length, b.bits, b.zero_point):
         raise InputError(f"state {state.name}: differs from {state.source} in shape")

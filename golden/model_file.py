@@ -1,13 +1,34 @@
-"""The header of a model file, and back: what `docs/model-file.md` and its JSON Schema describe."""
+"""The header of a model file, and back: what `docs/model-file.md` and its JSON Schema,
+`docs/model.schema.json`, describe.
 
+Reading raises InputError naming the operation and the field; what the schema cannot say, such as
+which shapes fit, `golden.model_check` refuses.
+"""
+
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from golden.errors import InputError
 from golden.fixed import FixedPoint, FixedPoints
+from golden.header import (
+    at,
+    exactly,
+    fixed_point,
+    integer,
+    integers,
+    items,
+    multiplier,
+    optional_text,
+    shown,
+    text,
+    texts,
+)
 from golden.operations import (
     OPERATION_NAMES,
     OPERATIONS,
@@ -24,6 +45,8 @@ Arrays = Mapping[str, NDArray[Any]]
 Header = dict[str, Any]
 KEYS = {"tensors", "scans", "outputs", "metadata"}
 SCAN_KEYS = {"sequence", "reverse", "states", "operations"}
+
+_UNPACKED = WeakValueDictionary[tuple[Any, ...], NDArray[np.int8]]()
 
 
 class Writer:
@@ -68,121 +91,102 @@ def tensor_header(tensor: Tensor) -> list[Any]:
 
 
 def read_tensors(header: Any) -> dict[str, Tensor]:
-    tensors = [Tensor(_text(t[0]), *_integers(t[1:])) for t in map(_items, _items(header))]
-    names = {t.name: t for t in tensors}
-    if len(names) != len(tensors):
-        raise ValueError("tensors: two of the same name")
-    return names
+    tensors: dict[str, Tensor] = {}
+    for n, item in enumerate(items(header)):
+        with at(f"tensors[{n}]"):
+            name, *numbers = items(item, 4)
+            tensor = Tensor(text(name), *map(integer, numbers))
+            if tensor.name in tensors:
+                raise InputError(f"{tensor.name}: there are two of this name")
+        tensors[tensor.name] = tensor
+    return tensors
 
 
 def read_scan(header: Header, arrays: Arrays, tensors: Mapping[str, Tensor]) -> Scan:
-    _exactly(header, SCAN_KEYS, "scan")
+    exactly(header, SCAN_KEYS, "scan")
+    with at("scan: sequence"):
+        sequence = text(header["sequence"])
+    where = f"scan of {sequence}"
+    with at(f"{where}: states"):
+        states = tuple(State(*texts(s, 2)) for s in items(header["states"]))
+    with at(f"{where}: operations"):
+        operations = items(header["operations"])
     if not isinstance(header["reverse"], bool):
-        raise ValueError(f"scan: reverse: {header['reverse']!r} is neither true nor false")
-    return Scan(
-        _text(header["sequence"]),
-        tuple(read_operation(op, arrays, tensors) for op in _items(header["operations"])),
-        tuple(State(*_texts(s)) for s in _items(header["states"])),
-        header["reverse"],
-    )
+        raise InputError(f"{where}: reverse: {shown(header['reverse'])} is neither true nor false")
+    read = tuple(read_operation(op, arrays, tensors) for op in operations)
+    return Scan(sequence, read, states, header["reverse"])
 
 
 def read_output(header: Any) -> Output:
-    tensor, scale = _items(header)
-    return Output(_text(tensor), FixedPoint(*_integers(scale)))
+    with at("outputs"):
+        tensor, scale = items(header, 2)
+        return Output(text(tensor), fixed_point(scale))
 
 
 def read_operation(header: Header, arrays: Arrays, tensors: Mapping[str, Tensor]) -> Operation:
     """The operation of a header: each field is read as its name says, or as integers."""
-    kind = _text(header["op"])
-    if kind not in OPERATIONS:
-        raise ValueError(f"operation {kind}: none of {', '.join(OPERATIONS)}")
-    where = f"operation {kind} -> {header.get('output')}"
-    _exactly(header, {"op", *(f.name for f in fields(OPERATIONS[kind]))}, where)
+    kind = header.get("op") if isinstance(header, dict) else header
+    if not isinstance(kind, str) or kind not in OPERATIONS:
+        raise InputError(f"operation {shown(kind)}: none of {', '.join(OPERATIONS)}")
+    names = [f.name for f in fields(OPERATIONS[kind])]
+    exactly(header, {"op", *names}, f"operation {kind}")
+    with at(f"operation {kind}: output"):
+        where = f"operation {kind} -> {text(header['output'])}"
     values: dict[str, Any] = {}
-    for name, value in header.items():
-        try:
-            if name in ARRAYS:
-                values[name] = _array(name, arrays[_text(value)])
-            elif name in PARTS and kind == "attend":
-                values[name] = _part(name, value, arrays, tensors)
-            elif name != "op":
-                read: Callable[[Any], Any] = READERS.get(name, _integers)
-                values[name] = read(value)
-        except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"{where}: {name}: {error}") from error
+    for name in names:
+        with at(f"{where}: {name}"):
+            values[name] = _field(kind, name, header[name], arrays, tensors)
     if kind == "matvec" and values["weight_format"] is not None:
-        values["weights"] = _unpacked(values, tensors)
+        with at(f"{where}: weights"):
+            values["weights"] = _unpacked(values, tensors)
     make: Callable[..., Operation] = OPERATIONS[kind]
     return make(**values)
+
+
+def _field(kind: str, name: str, value: Any, arrays: Arrays, tensors: Mapping[str, Tensor]) -> Any:
+    if name in ARRAYS:
+        return _array(name, value, arrays)
+    if kind == "attend" and name in PARTS:
+        return _part(name, value, arrays, tensors)
+    if kind == "matvec" and name == "multiplier":
+        return multiplier(value)
+    read: Callable[[Any], Any] = READERS.get(name, integers)
+    return read(value)
 
 
 def _part(name: str, value: Any, arrays: Arrays, tensors: Mapping[str, Tensor]) -> Operation:
     """An operation within attention, which holds none itself: nothing nests deeper."""
     if not isinstance(value, dict) or value.get("op") != PARTS[name]:
-        raise ValueError(f"{PARTS[name]} expected")
+        raise InputError(f"operation {PARTS[name]} expected")
     return read_operation(value, arrays, tensors)
 
 
 def _unpacked(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> NDArray[np.int8]:
-    name = values["weight_format"]
+    """The weights of packed ones; of equal ones the same array, so that many operations that name
+    it take no more memory than the file did."""
+    name, packed = values["weight_format"], values["weights"]
+    ends = values["output"], *values["inputs"]
     if name not in FORMATS:
-        raise ValueError(f"weight_format: {name!r}: none of {', '.join(FORMATS)}")
-    rows, columns = (tensors[n].length for n in (values["output"], *values["inputs"]))
-    return FORMATS[name].unpack(values["weights"], rows * columns).reshape(rows, columns)
+        raise InputError(f"format {shown(name)}: none of {', '.join(FORMATS)}")
+    if len(ends) != 2 or not tensors.keys() >= set(ends):
+        raise InputError("they lead from one known tensor to another")
+    rows, columns = (tensors[n].length for n in ends)
+    digest = hashlib.sha256(packed.tobytes()).digest()
+    key = name, rows, columns, packed.dtype.name, packed.shape, digest
+    weights = _UNPACKED.get(key)
+    if weights is None:
+        weights = FORMATS[name].unpack(packed, rows * columns).reshape(rows, columns)
+        _UNPACKED[key] = weights
+    return weights
 
 
-def _array(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def _array(name: str, value: Any, arrays: Arrays) -> NDArray[Any]:
+    if text(value) not in arrays:
+        raise InputError(f"there is no array {value}")
+    array = arrays[value]
     if array.dtype.name not in ARRAYS[name]:
-        raise ValueError(f"{array.dtype}; {' or '.join(ARRAYS[name])} expected")
+        raise InputError(f"{array.dtype}; {' or '.join(ARRAYS[name])} expected")
     return array
-
-
-def _exactly(header: Any, keys: set[str], where: str) -> None:
-    if not isinstance(header, dict) or set(header) != keys:
-        raise ValueError(f"{where}: fields {', '.join(sorted(keys))} expected")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no name")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(v) for v in _items(value))
-
-
-def _integer(value: Any) -> int:
-    if type(value) is not int:  # a bool is no integer here
-        raise ValueError(f"{value!r} is no integer")
-    return value
-
-
-def _integers(value: Any) -> tuple[int, ...]:
-    return tuple(_integer(v) for v in _items(value))
-
-
-def _items(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{value!r} is no list")
-    return value
-
-
-def _fixed_point(value: Any) -> FixedPoint:
-    return FixedPoint(*_integers(value))
-
-
-def _multiplier(value: Any) -> FixedPoint | FixedPoints | None:
-    """One, [mantissa, shift]; one a row, [[mantissas], [shifts]]; or none."""
-    if value is None or not isinstance(_items(value)[0], list):
-        return None if value is None else _fixed_point(value)
-    mantissas, shifts = (np.array(_integers(v), np.int64) for v in value)
-    return FixedPoints(mantissas, shifts)
-
-
-def _optional_text(value: Any) -> str | None:
-    return None if value is None else _text(value)
 
 
 # The dtypes of each field that holds the name of an array.
@@ -195,16 +199,16 @@ ARRAYS: Mapping[str, tuple[str, ...]] = {
 }
 PARTS = {"total": "add", "tanh": "pwl", "score": "matvec", "exp": "pwl"}
 READERS: Mapping[str, Callable[[Any], Any]] = {
-    "output": _text,
-    "inputs": _texts,
-    "mean": _text,
-    "centred": _text,
-    "deviation": _text,
-    "multiplier": _multiplier,
-    "mean_multiplier": _fixed_point,
-    "deviation_multiplier": _fixed_point,
-    "start": _integer,
-    "shift": _integer,
-    "weight_zero_point": _integer,
-    "weight_format": _optional_text,
+    "output": text,
+    "inputs": texts,
+    "mean": text,
+    "centred": text,
+    "deviation": text,
+    "multiplier": fixed_point,
+    "mean_multiplier": fixed_point,
+    "deviation_multiplier": fixed_point,
+    "start": integer,
+    "shift": integer,
+    "weight_zero_point": integer,
+    "weight_format": optional_text,
 }

@@ -16,7 +16,9 @@ from golden.operations import (
     MatVec,
     Minimum,
     Multiply,
+    OneMinus,
     Operation,
+    Pwl,
     Slice,
     Tensor,
 )
@@ -52,8 +54,10 @@ def shape_problem(op: Operation, tensors: Tensors) -> str | None:
             return None if fits and _alike(*inputs, out) else "parts of other length or parameters"
         case Minimum() if not _alike(*inputs, out):
             return "operands and output differ in their parameters"
-        case LookUp() if op.table.dtype != (np.uint8 if out.bits == 8 else np.uint16):
-            return f"table: uint{out.bits} expected, got {op.table.dtype}"
+        case LookUp() if (op.table.dtype.name, op.table.ndim) != (f"uint{out.bits}", 1):
+            return f"table: uint{out.bits} vector expected, got {op.table.dtype} {op.table.shape}"
+        case OneMinus() if len(op.mantissas) != 2:
+            return f"mantissas: {len(op.mantissas)}; of 1 and x expected"
         case Affine() if op.gamma.shape != (out.length,):
             return f"gamma: {op.gamma.shape} for a length of {out.length}"
         case MadNorm():
@@ -113,6 +117,9 @@ def _madnorm(op: MadNorm, tensors: Tensors) -> str | None:
 
 def _attend(op: Attend, tensors: Tensors) -> str | None:
     query, key, memory = op.inputs
+    kinds = Add, Pwl, MatVec, Pwl
+    if not all(isinstance(part, kind) for part, kind in zip(op.parts, kinds, strict=True)):
+        return "total, tanh, score, exp: add, pwl, matvec, pwl expected"
     chain: Sequence[tuple[Operation, tuple[str, ...]]] = (
         (op.total, (query, key)),
         (op.tanh, (op.total.output,)),

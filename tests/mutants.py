@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from golden.errors import InputError
 
 PREFIX, DIGEST = 16, 32
 # What a field may be replaced by: other types, empty and extreme values.
-VALUES = (None, True, -1, 0, 1, 3, 300, 1 << 40, 1 << 70, 1.5, "", "x", "h.next", [], {}, [0], [[]])
+VALUES = (None, True, -1, 0, 1, 300, 1 << 20, 1 << 70, 1.5, "", "x", "\ud800", [], {}, [0], [[]])
 
 
 def signed(body: bytes) -> bytes:
@@ -50,26 +51,18 @@ def flipped(data: bytes, rng: np.random.Generator, count: int) -> Iterator[bytes
 
 
 def forged(data: bytes, rng: np.random.Generator, count: int) -> Iterator[bytes]:
-    """Altered files whose digest is right: bytes of the body, or one value of the header."""
-    for damaged in flipped(data[:-DIGEST], rng, count // 2):
-        yield signed(damaged)
-    for _ in range(count - count // 2):
-        header = header_of(data)
-        places = list(_places(header))
-        parent, key = places[rng.integers(len(places))]
-        if rng.integers(5) == 0:
-            del parent[key]
-        elif rng.integers(5) == 0 and isinstance(parent, list):
-            parent.append(parent[key])
-        elif rng.integers(3) == 0:
-            other, where = places[rng.integers(len(places))]
-            parent[key] = other[where]
+    """Altered files whose digest is right: a few bytes of all or of the arrays, or the header."""
+    body, arrays = data[:-DIGEST], PREFIX + int.from_bytes(data[8:PREFIX], "little")
+    for n in range(count):
+        if n % 4 == 0:
+            yield signed(next(flipped(body, rng, 1)))
+        elif n % 4 == 1:
+            yield signed(body[:arrays] + next(flipped(body[arrays:], rng, 1)))
         else:
-            parent[key] = VALUES[rng.integers(len(VALUES))]
-        try:
+            header = header_of(data)
+            for _ in range(rng.integers(1, 4)):
+                MUTATIONS[rng.integers(len(MUTATIONS))](header, rng)
             yield with_header(data, header)
-        except ValueError:  # a value now holds itself
-            continue
 
 
 def _places(value) -> Iterator[tuple]:
@@ -79,3 +72,67 @@ def _places(value) -> Iterator[tuple]:
         yield value, key
         if isinstance(item, dict | list):
             yield from _places(item)
+
+
+def _place(header: dict, rng: np.random.Generator, kind: type = object) -> tuple:
+    """(parent, key) of a value of this kind, or, if there is none, of a new one."""
+    places = [(p, k) for p, k in _places(header) if isinstance(p[k], kind)]
+    if not places:
+        header["new"], places = {}, [(header, "new")]
+    return places[rng.integers(len(places))]
+
+
+def _replace(header: dict, rng: np.random.Generator) -> None:
+    parent, key = _place(header, rng)
+    parent[key] = VALUES[rng.integers(len(VALUES))]
+
+
+def _nudge(header: dict, rng: np.random.Generator) -> None:
+    """An integer by one, by a bit, or to an end of some domain."""
+    parent, key = _place(header, rng, int)
+    value, bit = parent[key], 1 << int(rng.integers(64))
+    ends = bit, bit - 1, -bit, -bit - 1
+    choices = (value + 1, value - 1, -value, value ^ bit, *ends) if type(value) is int else ends
+    parent[key] = choices[rng.integers(len(choices))]
+
+
+def _delete(header: dict, rng: np.random.Generator) -> None:
+    parent, key = _place(header, rng)
+    del parent[key]
+
+
+def _double(header: dict, rng: np.random.Generator) -> None:
+    """A value of a list, once more anywhere in it."""
+    parent, key = _place(header, rng)
+    if isinstance(parent, list):
+        parent.insert(rng.integers(len(parent) + 1), deepcopy(parent[key]))
+
+
+def _copy(header: dict, rng: np.random.Generator) -> None:
+    """A value in place of another: of the same type, or of any."""
+    other, where = _place(header, rng)
+    kind = type(other[where]) if rng.integers(4) else object
+    parent, key = _place(header, rng, kind)
+    parent[key] = deepcopy(other[where])
+
+
+def _swap(header: dict, rng: np.random.Generator) -> None:
+    """Two values of one list or object."""
+    parent, key = _place(header, rng)
+    keys = list(parent) if isinstance(parent, dict) else range(len(parent))
+    other = keys[rng.integers(len(keys))]
+    parent[key], parent[other] = parent[other], parent[key]
+
+
+def _clone(header: dict, rng: np.random.Generator) -> None:
+    """An operation or whatever else has an output, once more, under a new name."""
+    parent, key = _place(header, rng, dict)
+    name = parent[key].get("output")
+    tensors = header.get("tensors")
+    if isinstance(parent, list) and isinstance(name, str) and isinstance(tensors, list):
+        parent.insert(rng.integers(len(parent) + 1), parent[key] | {"output": "new"})
+        own = [t for t in tensors if isinstance(t, list) and t[:1] == [name]]
+        tensors.extend(["new", *t[1:]] for t in own)
+
+
+MUTATIONS = (_replace, _nudge, _delete, _double, _copy, _swap, _clone)

@@ -1,10 +1,10 @@
 """The outside reference: the paper's equations in exact rational arithmetic.
 
-Each equation is evaluated as printed: its real quotient, one rounding half away from zero, one
-clamp. Slow and apart on purpose: nothing of this project is imported, nothing is shifted, no float
-enters. Codes, mantissas, shifts, zero points and widths are Python integers, a row is a sequence of
-them; the constants of a function follow its operands. "Eq. n" is the paper's; what it leaves open
-is settled in docs/numerics.md, whose sections are named.
+Each equation is evaluated as printed: its real quotient, one rounding half away from zero, written
+[.], and one clamp. Slow and apart on purpose: nothing of this project is imported, nothing is
+shifted, no float enters. Codes, mantissas, shifts, zero points and widths are Python integers, a
+row is a sequence of them; the constants of a function follow its operands. "Eq. n" is the paper's;
+what it leaves open is settled in docs/numerics.md, whose sections are named.
 """
 
 from collections.abc import Callable, Sequence

@@ -14,7 +14,10 @@ Int64 = NDArray[np.int64]
 def round_half_away(x: ArrayLike) -> Int64:
     """sign(x) * floor(|x| + 1/2), any shape: the rounding of every conversion to integers."""
     x = np.asarray(x, np.float64)
-    rounded: Int64 = (np.sign(x) * np.floor(np.abs(x) + 0.5)).astype(np.int64)
+    magnitude = np.abs(x)
+    whole = np.floor(magnitude)
+    up = magnitude - whole >= 0.5  # exact, where |x| + 1/2 would round up what lies below a tie
+    rounded: Int64 = (np.sign(x) * (whole + up)).astype(np.int64)
     return rounded
 
 

@@ -40,7 +40,7 @@ lint: $(READY)
 	@$(RUN) lint-imports > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do $(RUN) python $$script || exit 1; done
+	@for script in benchmarks/*.py; do $(RUN) python -P $$script || exit 1; done
 
 clean:
 	rm -rf build $(VENV) $(VENV).lock sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,18 +1,15 @@
 """How fast the golden model runs: an LSTM 400/400, 128 steps, against torch.nn.LSTM in float32.
 
-Usage: python benchmarks/golden.py. One thread, interleaved, best of fifteen, in the CPU's time, so
-that other programs count less. Fed with vectors, as torch is, and with symbols, whose products
-golden remembers. Bits: the outputs of both are those of the plain definitions, which the tests
-compare. `products` is what numpy's BLAS takes for the float32 products alone, the same number as
-torch computes: a bound on what exact arithmetic through it can reach.
+Usage: python -P benchmarks/golden.py (with -P, `golden` is the package and not this file). One
+thread, interleaved, best of fifteen, in the CPU's time, so that other programs count less. Fed with
+vectors, as torch is, and with symbols, whose products golden remembers. `products` is what numpy's
+BLAS takes for the float32 products alone, the same number as torch computes: no exact arithmetic
+through it is faster.
 """
 
 import os
-import sys
-from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.remove(str(Path(__file__).parent))  # where `golden` is this file
 
 import time
 from collections.abc import Callable

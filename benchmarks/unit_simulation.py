@@ -1,7 +1,7 @@
 """How fast a unit is simulated: native driver against cocotb, in one run.
 
-Usage: python benchmarks/unit_simulation.py [UNIT]. Prints cycles a second, and the ratio to cocotb,
-which is what a user would take. Builds are not counted. Trust the ratio.
+Usage: python -P benchmarks/unit_simulation.py [UNIT]. Prints cycles a second, and the ratio to
+cocotb, which is what a user would take. Builds are not counted. Trust the ratio.
 """
 
 import sys

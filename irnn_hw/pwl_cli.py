@@ -14,6 +14,7 @@ from irnn_hw.console import console, out, show
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, Function
 from irnn_hw.quant.pwl_methods import METHODS, fewest_pieces, fit_by, output_range, pwl_error
+from irnn_hw.quant.pwl_optimal import fit_optimal
 
 PIECES = 16
 WIDTHS = (8, 16)
@@ -45,6 +46,13 @@ def fit(
         int | None, typer.Option(help="Instead: the fewest pieces with at most this error.")
     ] = None,
     method: Annotated[str, typer.Option(help=f"{' or '.join(METHODS)}.")] = "optimal",
+    counts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file of how often each input code was seen, in order: weights of the mean "
+            "error; a code never seen is not held to the worst one. For optimal."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit a table in integers, and measure it on every input code.
@@ -54,7 +62,12 @@ def fit(
     f, x, y = _parameters(function, span, out_span, in_bits, out_bits)
     if pieces is not None and max_lsb is not None:
         raise InputError("pieces: given together with max-lsb; give one of them")
-    if max_lsb is not None:
+    if counts is not None:
+        if method != "optimal":
+            raise InputError(f"counts: {method} has no weights; choose --method optimal")
+        most = PIECES if pieces is None and max_lsb is None else pieces
+        spec = fit_optimal(f, x, y, most, max_lsb=max_lsb, weights=_numbers(counts))
+    elif max_lsb is not None:
         spec = fewest_pieces(method, f, x, y, max_lsb)
     else:
         spec = fit_by(method, f, x, y, PIECES if pieces is None else pieces)
@@ -111,6 +124,16 @@ def plot(
     _check_width("in-bits", in_bits)
     for path in write_paper_figures(folder, in_bits):
         console.print(f"wrote {path}")
+
+
+def _numbers(path: Path) -> list[float]:
+    """The numbers of a text file, apart by white space."""
+    try:
+        return [float(word) for word in path.read_text(encoding="utf-8").split()]
+    except OSError as error:
+        raise InputError(f"counts: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"counts: {path}: {error}; give numbers apart by white space") from error
 
 
 def _parameters(

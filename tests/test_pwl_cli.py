@@ -110,3 +110,39 @@ def test_bad_input_is_one_line_and_exit_code_2():
     assert done.returncode == 2
     assert done.stderr.startswith("error: function: 'tan' is unknown")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_counts_of_inputs_weight_the_fit(tmp_path):
+    """Only codes around zero were seen: two pieces are exact there, and the rest goes astray."""
+    counts = [int(120 <= code < 136) for code in range(256)]
+    file = tmp_path / "counts.txt"
+    file.write_text("\n".join(map(str, counts)))
+    arguments = ["fit", "sigmoid", "--range", "-8", "8", "--pieces", "2"]
+    plain = json.loads(irnn(*arguments, "--json"))
+    weighted = json.loads(irnn(*arguments, "--counts", str(file), "--json"))
+    assert weighted["worst_lsb"] > plain["worst_lsb"]
+    fewest = json.loads(irnn(*arguments[:-2], "--max-lsb", "0", "--counts", str(file), "--json"))
+    assert fewest["pieces"] < 4
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 2 x", "counts: .*could not convert string to float: 'x'; give numbers"),
+        ("1 2 3", "weights: not 256 numbers from 0 on"),
+        (None, "counts: cannot read .*No such file"),
+    ],
+)
+def test_counts_that_are_none_are_refused(content, message, tmp_path):
+    file = tmp_path / "counts.txt"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(InputError, match=f"^{message}"):
+        irnn("fit", "sigmoid", "--range", -8, 8, "--counts", file)
+
+
+def test_greedy_takes_no_counts():
+    with pytest.raises(
+        InputError, match=r"^counts: greedy has no weights; choose --method optimal$"
+    ):
+        irnn("fit", "sigmoid", "--range", -8, 8, "--method", "greedy", "--counts", "x")

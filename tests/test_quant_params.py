@@ -15,8 +15,9 @@ finite = st.floats(-1e6, 1e6, allow_nan=False)
 
 @pytest.mark.parametrize(
     ("x", "expected"),
-    [(0.5, 1), (-0.5, -1), (1.5, 2), (2.5, 3), (-2.5, -3), (0.49, 0), (-0.49, 0), (0.0, 0)],
-)
+    [(0.5, 1), (-0.5, -1), (1.5, 2), (2.5, 3), (-2.5, -3), (0.49, 0), (-0.49, 0), (0.0, 0),
+     (0.49999999999999994, 0), (-0.49999999999999994, 0), (2.0**52 + 1, 2**52 + 1)],
+)  # fmt: skip
 def test_ties_round_away_from_zero(x, expected):
     assert round_half_away(x) == expected
 

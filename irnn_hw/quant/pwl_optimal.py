@@ -4,7 +4,7 @@ A result at most e LSB off is, at each code, a value before the shift between tw
 search is for lines in a `Corridor`, in integers throughout.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from golden.errors import InputError
 from golden.fixed import round_shift, saturate
 from irnn_hw.quant.corridor import Corridor
 from irnn_hw.quant.params import Float64, Int64, QuantParams
-from irnn_hw.quant.pwl import INTERCEPT_BITS, SLOPE_BITS, Function, ideal_table
+from irnn_hw.quant.pwl import INTERCEPT_BITS, SLOPE_BITS, Function, greedy, ideal_table
 
 LINES = 7  # slopes, and intercepts of each, that are tried for a piece to lower the mean error
 SAMPLES = 256  # codes of a piece, evenly apart, at which the mean error is taken
@@ -93,9 +93,12 @@ class Problem:
         best = int(errors.argmin())
         return Line(first, int(a[best]), int(b[best]), float(errors[best]))
 
-    def starts(self, tolerance: int, shift: int, most: int) -> list[int]:
-        """Candidates for knots: those of the fewest pieces, of finer tables, from either end."""
-        found = {0, *(self.corridor(tolerance, shift).knots(most) or ())}
+    def starts(
+        self, tolerance: int, shift: int, most: int, others: Iterable[int] = ()
+    ) -> list[int]:
+        """Candidates for knots: those of the fewest pieces, of finer tables, from either end, and
+        the others."""
+        found = {0, *others, *(self.corridor(tolerance, shift).knots(most) or ())}
         limit, codes = most, len(self.targets)
         while True:
             corridor = self.corridor(tolerance, shift)
@@ -105,9 +108,12 @@ class Problem:
                 return sorted(found)
             tolerance, limit = tolerance // 2, max(most, CANDIDATES)
 
-    def lines(self, tolerance: int, shift: int, most: int) -> tuple[Line, ...]:
+    def lines(
+        self, tolerance: int, shift: int, most: int, others: Iterable[int] = ()
+    ) -> tuple[Line, ...]:
         """Dynamic programming over the candidates: at most `most` pieces of least mean error."""
-        corridor, starts = self.corridor(tolerance, shift), self.starts(tolerance, shift, most)
+        corridor = self.corridor(tolerance, shift)
+        starts = self.starts(tolerance, shift, most, others)
         bounds = [*starts, len(self.targets)]
         # best[i][n]: error and lines of n pieces up to bounds[i]
         best: list[dict[int, tuple[float, tuple[Line, ...]]]] = [{} for _ in bounds]
@@ -152,7 +158,8 @@ def fit_optimal(
     shift = problem.shift(bound, fewest)
     if shift is None or fewest > (pieces or codes):
         raise InputError(f"pieces: {pieces} do not reach {bound} LSB; allow more of either")
-    lines = problem.lines(bound, shift, pieces or fewest)
+    others = greedy(f, x, min(pieces or fewest, CANDIDATES)).knots[:-1]
+    lines = problem.lines(bound, shift, pieces or fewest, others)
     knots, slopes, intercepts = zip(*((n.knot, n.slope, n.intercept) for n in lines), strict=True)
     return PwlSpec(knots, slopes, intercepts, shift, y.zero_point, x.bits, y.bits)
 

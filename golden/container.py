@@ -100,6 +100,8 @@ def _read_arrays(index: Mapping[str, Any], blob: bytes) -> dict[str, NDArray[Any
     """Every byte of the blob is of one array: what is allocated is no larger than the file."""
     arrays, end = {}, 0
     for name, entry in index.items():
+        if entry.keys() != {"dtype", "shape", "offset"}:
+            raise ValueError(f"array {name}: dtype, offset, shape expected")
         shape, offset = entry["shape"], entry["offset"]
         if entry["dtype"] not in DTYPES:
             raise ValueError(f"array {name}: dtype {entry['dtype']}")

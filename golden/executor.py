@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from golden.attention import Memory, remember
 from golden.feed import Feed, Feeder, Feeds, Sequence
 from golden.fixed import ClampCount, Int64, integers, within_bits
+from golden.kernels import Codes, RangeClamps
 from golden.model import IntModel
 from golden.operations import (
     Attend,
@@ -20,7 +21,6 @@ from golden.operations import (
     stepwise,
     written,
 )
-from golden.plan import Codes, RangeClamps
 from golden.walk import Walk
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from golden.fixed import Int64, integers, within_bits
+from golden.kernels import Codes
 from golden.model import IntModel
 from golden.operations import Embedding, Input
-from golden.plan import DTYPES, Codes
+from golden.plan import DTYPES
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from golden.attention import Memory
 from golden.fixed import ClampCount, Int64
+from golden.kernels import Codes
 from golden.model import IntModel
 from golden.operations import Attend, Input, Operation, Scan, written
 from golden.partition import hidden, imports, parts
-from golden.plan import DTYPES, Codes, Plan
+from golden.plan import DTYPES, Plan
 
 CHUNK = 1024  # rows at once: enough for BLAS, few enough for the cache
 

@@ -11,9 +11,9 @@ from golden.errors import InputError
 from golden.executor import Executor
 from golden.feed import Feed
 from golden.fixed import Int64
+from golden.kernels import RangeClamps
 from golden.model import IntModel
 from golden.operations import stepwise
-from golden.plan import RangeClamps
 from irnn_hw.quant.network import Network, run
 from irnn_hw.quant.params import Float64
 

@@ -16,6 +16,7 @@ from typing import Any
 from golden import container
 from golden.errors import InputError
 from golden.fixed import FixedPoint
+from golden.header import at, items, shown
 from golden.model_check import check, spec_of
 from golden.model_file import (
     KEYS,
@@ -117,12 +118,20 @@ class IntModel:
         with container.reading(source, "malformed model", "export it again"):
             if header.keys() != KEYS:
                 raise InputError(f"fields {', '.join(sorted(KEYS))} expected")
+            with at("tensors"):
+                items(header["tensors"])
             tensors = read_tensors(header["tensors"])
+            with at("scans"):
+                scans = items(header["scans"])
+            with at("outputs"):
+                outputs = items(header["outputs"])
+            if not isinstance(header["metadata"], dict):
+                raise InputError(f"metadata: {shown(header['metadata'])} is no object")
             model = cls(
                 tensors,
-                tuple(read_scan(scan, arrays, tensors) for scan in header["scans"]),
-                tuple(read_output(output) for output in header["outputs"]),
-                dict(header["metadata"]),
+                tuple(read_scan(scan, arrays, tensors) for scan in scans),
+                tuple(read_output(output) for output in outputs),
+                header["metadata"],
             )
             if model.to_bytes() != data:
                 raise ValueError("not in the one form that a model has")

@@ -16,8 +16,6 @@ from golden.operations import (
     Add,
     Affine,
     Attend,
-    Embedding,
-    Input,
     LookUp,
     MadNorm,
     MatVec,
@@ -118,7 +116,6 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
             raise InputError(f"tensor {name!r}: no name; printable characters expected")
     if not scans or not outputs:
         raise InputError(f"model: {len(scans)} scans, {len(outputs)} outputs; it needs one of each")
-    _check_sequences(scans)
     sequences: dict[str, str] = {}  # of every tensor written so far
     for scan in scans:
         _check_scan(scan, tensors, sequences)
@@ -131,18 +128,6 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
     for name in tensors:
         if name not in sequences:
             raise InputError(f"tensor {name}: never written")
-
-
-def _check_sequences(scans: Sequence[Scan]) -> None:
-    """Each is fed, so that it has a length, and each scan does something."""
-    fed = {s.sequence for s in scans if any(isinstance(o, Input | Embedding) for o in s.operations)}
-    for scan in scans:
-        if not is_name(scan.sequence):
-            raise InputError(f"sequence {scan.sequence!r}: no name; printable characters expected")
-        if not scan.operations:
-            raise InputError(f"scan of {scan.sequence}: operations: none; one expected")
-        if scan.sequence not in fed:
-            raise InputError(f"sequence {scan.sequence}: no input and no embedding feeds it")
 
 
 def _check_inner(scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
@@ -158,6 +143,10 @@ def _check_inner(scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
 
 
 def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> None:
+    if not is_name(scan.sequence):
+        raise InputError(f"sequence {scan.sequence!r}: no name; printable characters expected")
+    if not scan.operations:
+        raise InputError(f"scan of {scan.sequence}: operations: none; one expected")
     own: set[str] = set()
     for state in scan.states:
         if state.name in sequences:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 
 from golden.errors import InputError
 from golden.model import IntModel
@@ -145,6 +146,20 @@ def run(
     if stats and not as_json:
         out.print(stats_table(figures["tensors"]))
     _compared(figures.get("logits_differing", 0) == 0, "logits differ from the training module's")
+
+
+@app.command()
+def inspect(model: ModelFile, as_json: Json = False) -> None:
+    """Show what a model file holds: operations, shapes, bits, sizes, and its largest sums."""
+    from irnn_hw.inspect import inspect_model
+    from irnn_hw.inspect_tables import inspect_tables
+
+    figures = inspect_model(IntModel.load(model))
+    if as_json:
+        print(json.dumps(figures, indent=1))
+        return
+    for table in inspect_tables(figures, str(model)):
+        out.print(table)
 
 
 @app.command("compile")
@@ -293,7 +308,7 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=True)
     except InputError as error:
-        console.print(f"[bold red]error:[/] {error}", soft_wrap=True)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on from what is done")

@@ -12,3 +12,18 @@ def variant(model: IntModel, output: str | None = None, **fields) -> IntModel:
     own = {name: fields.pop(name) for name in ("operations", "states", "reverse") if name in fields}
     outputs = model.outputs if output is None else (Output(output, model.output_scale),)
     return replace(model, scans=(replace(scan, **own),), outputs=outputs, **fields)
+
+
+def with_operations(model: IntModel, **changes: dict) -> IntModel:
+    """A model with other fields in the operations of these outputs."""
+    scans = []
+    for scan in model.scans:
+        operations = tuple(replace(op, **changes.get(op.output, {})) for op in scan.operations)
+        scans.append(replace(scan, operations=operations))
+    return replace(model, scans=tuple(scans))
+
+
+def operation_named(header: dict, output: str) -> dict:
+    """The operation of a model file's header that writes `output`."""
+    operations = [op for scan in header["scans"] for op in scan["operations"]]
+    return next(op for op in operations if op["output"] == output)

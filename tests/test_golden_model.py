@@ -1,6 +1,7 @@
 """Model files: bytes there and back, the same from every process, and whatever damage is done."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -56,7 +57,8 @@ def test_every_operation_is_there():
     widths = {(type(op), bits[op.inputs[0]], bits[op.output]) for op in operations if op.inputs}
     assert {(Pwl, 8, 8), (Pwl, 16, 8), (Pwl, 16, 16), (LookUp, 8, 8), (LookUp, 8, 16)} <= widths
     assert {op.gamma.dtype.name for op in operations if hasattr(op, "gamma")} == {"int8", "int16"}
-    assert {bits[op.mean[:4] + ".mean"] for op in operations if hasattr(op, "mean")} == {16}
+    means = {EVERY.tensors[op.mean].length for op in operations if hasattr(op, "mean")}
+    assert means == {1, 2}  # joint, and in rows
     assert {scan.reverse for scan in EVERY.scans} == {True, False}
     assert len(EVERY.outputs) == 3
 
@@ -137,7 +139,7 @@ def test_truncated_and_altered_files_are_refused(model):
 
 def survivors(model: IntModel, seed: int, count: int) -> int:
     """How many mutants with a right digest are models: these keep their bytes, and run."""
-    sound = 0
+    sound = ran = 0
     for damaged in forged(model.to_bytes(), np.random.default_rng(seed), count):
         mutant = attempt(IntModel.from_bytes, damaged, "file")
         if isinstance(mutant, str):
@@ -145,10 +147,23 @@ def survivors(model: IntModel, seed: int, count: int) -> int:
             continue
         sound += 1
         assert mutant.to_bytes() == damaged
-        results = run(mutant)
-        assert list(results) == [name for name in mutant.tensors if name in results]
-        assert set(results) == {output.tensor for output in mutant.outputs}
+        ran += runs(mutant)
+    assert ran > 0.95 * sound
     return sound
+
+
+def runs(model: IntModel) -> bool:
+    """Whether it does; it may say that its sequences have no length, or its context no room."""
+    try:
+        results = run(model)
+    except ValueError as error:
+        if not re.search(
+            r"fed \[\] steps; one number|^lengths: one is not in 1\.\.[12]$", str(error)
+        ):
+            raise
+        return False
+    assert set(results) == {output.tensor for output in model.outputs}
+    return True
 
 
 @pytest.mark.parametrize("model", [MODEL, EVERY], ids=["lstm", "every operation"])

@@ -7,8 +7,9 @@ import numpy as np
 from golden.feed import Feed
 from irnn_hw.quant import cells
 from irnn_hw.quant.cells import LstmOptions, Norm, Weights
+from irnn_hw.quant.compound import Attend
 from irnn_hw.quant.network import Network, ScanNodes
-from irnn_hw.quant.nodes import Attend, Embedding, Input, Product
+from irnn_hw.quant.nodes import Embedding, Input, Product
 
 SYMBOLS, SIZE, HIDDEN = 20, 12, 16
 

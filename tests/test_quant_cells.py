@@ -9,8 +9,9 @@ from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.quant import cells
 from irnn_hw.quant.cells import LstmOptions, Norm, Weights
+from irnn_hw.quant.compound import Attend
 from irnn_hw.quant.network import Network, run
-from irnn_hw.quant.nodes import Attend, Input
+from irnn_hw.quant.nodes import Input
 
 RNG = np.random.default_rng(5)
 BATCH, STEPS = 3, 7

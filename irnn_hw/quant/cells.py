@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.errors import InputError
+from irnn_hw.quant.compound import MadNorm
 from irnn_hw.quant.network import ScanNodes
 from irnn_hw.quant.nodes import (
     Activation,
     Add,
     Affine,
     Concatenate,
-    MadNorm,
     Minimum,
     Multiply,
     OneMinus,

@@ -13,7 +13,8 @@ import numpy as np
 from golden.errors import InputError
 from golden.feed import Feed
 from golden.operations import State
-from irnn_hw.quant.nodes import Attend, Node, Values
+from irnn_hw.quant.compound import Attend
+from irnn_hw.quant.nodes import Node, Values
 from irnn_hw.quant.params import Float64, Int64
 
 N = TypeVar("N", bound=Node)

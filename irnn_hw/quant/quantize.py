@@ -16,9 +16,10 @@ from golden.fixed import FixedPoint, FixedPoints
 from golden.model import IntModel
 from golden.operations import LookUp, MatVec, Output, Pwl, Scan, Tensor
 from golden.weights import FORMATS
+from irnn_hw.quant.compound import MadNorm
 from irnn_hw.quant.multipliers import MULTIPLIER_WIDTH, common_shift, fixed_point
 from irnn_hw.quant.network import Network
-from irnn_hw.quant.nodes import Activation, MadNorm, Node, Product
+from irnn_hw.quant.nodes import Activation, Node, Product
 from irnn_hw.quant.params import Float64, Int64, QuantParams, round_half_away
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by

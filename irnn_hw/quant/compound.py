@@ -12,7 +12,7 @@ from irnn_hw.quant.nodes import UNIT, Activation, Add, Node, Product, Values
 from irnn_hw.quant.params import Float64
 
 if TYPE_CHECKING:
-    from irnn_hw.quant.quantize import Quantizer
+    from irnn_hw.quant.quantizer import Quantizer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -18,7 +18,7 @@ from irnn_hw.quant.params import Float64, QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, OUTPUT_RANGES
 
 if TYPE_CHECKING:
-    from irnn_hw.quant.quantize import Quantizer
+    from irnn_hw.quant.quantizer import Quantizer
 
 Range = tuple[float, float]
 UNIT = (0.0, 1.0)

@@ -1,0 +1,174 @@
+"""What the nodes of a network need to become integer operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.activation import LutSpec, PwlSpec
+from golden.errors import InputError
+from golden.fixed import FixedPoint, FixedPoints
+from golden.operations import LookUp, MatVec, Pwl, Tensor
+from golden.weights import FORMATS
+from irnn_hw.quant.multipliers import common_shift, fixed_point
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.nodes import Product
+from irnn_hw.quant.params import Float64, Int64, QuantParams, round_half_away
+from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
+from irnn_hw.quant.pwl_methods import fit_by
+from irnn_hw.quant.weight_formats import nearest_weights, weight_scale
+
+if TYPE_CHECKING:
+    from irnn_hw.quant.quantize import Choices
+
+WIDE_CONSTANT = 61  # bits of what is added to a product below 2^62
+WIDE = 24  # bits of a multiplier of 16-bit operands: 16 can cost half an LSB there
+
+
+class Quantizer:
+    """What a node needs to become an operation. scales: see Quantized."""
+
+    def __init__(
+        self,
+        network: Network,
+        params: Mapping[str, QuantParams],
+        choices: Choices,
+        activations: Mapping[str, PwlSpec | LutSpec],
+    ):
+        self.scales: dict[str, float] = {}
+        self._network, self._params, self._choices = network, params, choices
+        self._activations = activations
+        self._units: dict[str, Fraction] = {}  # of 32-bit outputs
+        self._weights: dict[str, tuple[Float64, QuantParams]] = {}
+
+    def __getitem__(self, tensor: str) -> QuantParams:
+        return self._params[tensor]
+
+    def scale(self, tensor: str) -> Fraction:
+        """The real value of one unit of a tensor."""
+        found = self._units.get(tensor)
+        return Fraction(self._params[tensor].scale) if found is None else found
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor, once all nodes have become operations."""
+        found = {}
+        for scan in self._network.scans:
+            sizes = {s.name: (scan.lengths[s.name], 8) for s in scan.states}
+            sizes |= {t.name: (t.length, t.bits) for node in scan.nodes for t in node.tensors}
+            for name, (length, bits) in sizes.items():
+                if name in self._params:
+                    p = self._params[name]
+                    found[name] = Tensor(name, length, p.bits, p.zero_point)
+                else:
+                    found[name] = Tensor(name, length, bits)
+        return found
+
+    def fixed_point(self, m: Fraction, name: str, *operands: str) -> FixedPoint:
+        """A multiplier into tensor `name`, as wide as the operands ask for."""
+        return fixed_point(m, name, self._width(name, *operands))
+
+    def mantissas(
+        self, ratios: Sequence[Fraction], name: str, *operands: str
+    ) -> tuple[tuple[int, ...], int]:
+        """Of the terms of a sum into tensor `name`, and their shift."""
+        return common_shift(ratios, name, self._width(name, *operands))
+
+    def wide(self, constants: Float64, name: str) -> Int64:
+        """Constants beside a product, in its units. Raises InputError where one does not fit."""
+        return codes_of(constants, WIDE_CONSTANT, name)
+
+    def _width(self, *tensors: str) -> int:
+        wide = any(self._params[n].bits == 16 for n in tensors if n in self._params)
+        return max(WIDE, self._choices.multiplier_width) if wide else self._choices.multiplier_width
+
+    def activation(
+        self, name: str, function: str, inputs: tuple[str, ...], x: QuantParams
+    ) -> Pwl | LookUp:
+        """The function from codes of x to codes of tensor `name`."""
+        spec = self._activations.get(name)
+        if spec is None:
+            choices = self._choices
+            pieces = choices.pieces.get(function, choices.pieces.get(""))
+            spec = table_of(function, x, self[name], pieces, choices.method)
+        if isinstance(spec, PwlSpec):
+            return Pwl(name, inputs, spec.knots, spec.slopes, spec.intercepts, spec.shift)
+        return LookUp(name, inputs, np.array(spec.table, f"u{spec.out_bits // 8}"))
+
+    def product(self, node: Product) -> MatVec:
+        """Weights, bias and multiplier of a product; a 32-bit output gets its unit."""
+        (x,) = node.inputs
+        codes, zero_point, scales = self._codes(node)
+        units = [self.scale(x) * Fraction(s) for s in scales]
+        self.scales[node.name] = float(scales[0])
+        self.scales[f"{node.name}.bias"] = float(units[0])
+        multiplier: FixedPoint | FixedPoints | None = None
+        if node.bits == 32:
+            if len(units) > 1:
+                raise InputError(f"{node.name}: 32 bits out have one scale; use one for all rows")
+            self._units[node.name] = units[0]
+        else:
+            ratios = [unit / self.scale(node.name) for unit in units]
+            points = [self.fixed_point(m, node.name, x) for m in ratios]
+            multiplier = points[0] if len(points) == 1 else _rows(points)
+        bias = self._bias(node, np.array([float(u) for u in units]))
+        form = node.weight_format if node.weight_format in FORMATS else None
+        return MatVec(node.name, node.inputs, codes, bias, multiplier, zero_point, form)
+
+    def _bias(self, node: Product, units: Float64) -> NDArray[np.int32]:
+        if node.bias is None:
+            return np.zeros(node.length, np.int32)
+        return codes_of(node.bias / units, 32, node.name).astype(np.int32)
+
+    def _codes(
+        self, node: Product
+    ) -> tuple[NDArray[np.int8] | NDArray[np.uint8], int, Sequence[float]]:
+        """Codes, zero point, and one scale or one a row."""
+        w = np.asarray(node.weights, np.float64)
+        if node.weight_format in FORMATS:
+            form = FORMATS[node.weight_format]
+            scale = weight_scale(form, w)
+            return nearest_weights(form, w, scale), 0, [scale]
+        if node.weight_format == "uint8":
+            p = self[node.tied] if node.tied else QuantParams.from_range(w.min(), w.max())
+            return p.quantize(w).astype(np.uint8), p.zero_point, [p.scale]
+        if node.weight_format != "int8":
+            raise InputError(
+                f"{node.name}: weight format {node.weight_format}; "
+                f"choose int8, uint8, {', '.join(FORMATS)}"
+            )
+        largest = np.abs(w).max(axis=1 if node.per_row else None)
+        rows = [QuantParams.symmetric(float(m)) for m in np.atleast_1d(largest)]
+        scales = np.array([p.scale for p in rows])
+        return (
+            QuantParams.symmetric(127.0).quantize(w / scales[:, np.newaxis]).astype(np.int8),
+            0,
+            scales.tolist(),
+        )
+
+
+def codes_of(constants: Float64, bits: int, name: str) -> Int64:
+    """Constants in units of their scale, rounded. Raises InputError where one does not fit."""
+    if not np.all(np.abs(constants) < (1 << (bits - 1)) - 1):
+        raise InputError(f"{name}: a bias does not fit {bits} bits; widen the ranges")
+    return round_half_away(constants)
+
+
+def _rows(points: Iterable[FixedPoint]) -> FixedPoints:
+    pairs = np.array([(p.mantissa, p.shift) for p in points], np.int64)
+    return FixedPoints(pairs[:, 0].copy(), pairs[:, 1].copy())
+
+
+@lru_cache(maxsize=256)
+def table_of(
+    function: str, x: QuantParams, y: QuantParams, pieces: int | None, method: str
+) -> PwlSpec | LutSpec:
+    """The integer function from codes of x to codes of y: a PWL, or a table if pieces is None."""
+    f = FUNCTIONS[function]
+    if pieces is None:
+        return ideal_table(f, x, y)
+    return fit_by(method, f, x, y, min(pieces, x.high))

@@ -1,6 +1,6 @@
 # make demo         train, export, simulate, report: build/demo/report.html
 # make test         lint and the quick tests
-# make test-all     the slow ones too
+# make test-all     the slow ones too, and place and route: installs the extra `pnr`, 420 MB
 # make regression   every unit and the NPU on Verilator
 # make bench        the benchmarks
 #
@@ -16,6 +16,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready-$(firstword $(shell sha256sum pyproject.toml))
+PNR := $(subst ready,pnr,$(READY))
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: demo test test-all regression lint bench clean
@@ -27,7 +28,7 @@ demo: $(READY)
 test: lint
 	@$(RUN) pytest -q -n $(JOBS) -m "not slow"
 
-test-all: lint
+test-all: lint $(PNR)
 	@$(RUN) pytest -q -n $(JOBS)
 
 regression: $(READY)
@@ -49,3 +50,7 @@ clean:
 $(READY):
 	@PYTHON="$(PYTHON)" PIP_ARGS="$(PIP_ARGS)" TORCH_INDEX="$(TORCH_INDEX)" \
 		sh tools/make-venv.sh $(VENV) $@
+
+$(PNR): $(READY)
+	@$(BIN)/python -m pip --disable-pip-version-check --no-input -q install $(PIP_ARGS) -e '.[pnr]'
+	@touch $@

@@ -19,6 +19,7 @@ from golden.program import Program
 from irnn_hw.console import bar, console, out, show, stats_table, tool_table
 from irnn_hw.files import write_json
 from irnn_hw.pwl_cli import app as pwl_app
+from irnn_hw.sweep.cli import sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,6 +31,7 @@ app = typer.Typer(
     "generate, cosim, area, report. Exit codes: 0 well, 1 a comparison failed, 2 bad input.",
 )
 app.add_typer(pwl_app, name="pwl")
+app.command()(sweep)
 
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON on stdout.")]
 CorpusName = Annotated[
@@ -247,25 +249,38 @@ def cosim(
 def area(
     unit: Annotated[str, typer.Argument(help="A unit of the registry, or npu.")] = "npu",
     config: ConfigName = "base",
-    target: Annotated[list[str] | None, typer.Option(help="ecp5, gates; default both.")] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="ecp5, ice40, up5k, xilinx, gates; default ecp5 and gates."),
+    ] = None,
+    liberty: Annotated[
+        Path | None, typer.Option(help="Map to the cell library of this Liberty file.")
+    ] = None,
+    pnr: Annotated[
+        bool, typer.Option("--pnr", help="Place and route: Fmax; default ecp5 and ice40.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="Of place and route: the best, median.")] = 1,
     result: Annotated[Path, typer.Option("-o", "--out")] = Path("build/area.json"),
     as_json: Json = False,
 ) -> None:
-    """Estimate area with Yosys: ECP5 cells, and gates with memory bits apart."""
+    """Estimate area with Yosys: cells of an FPGA, gates, or cells of your own library."""
     from irnn_hw import steps
+    from irnn_hw.area.shown import area_table, caveats
 
+    default = ["ecp5", "ice40"] if pnr else ["ecp5", "gates"] if liberty is None else []
     with bar("area") as report:
-        cache = result.parent / "cache"
         figures = steps.area(
-            [unit], target or ["ecp5", "gates"], config_named(config), cache, progress=report
-        )
+            [unit], target or default, config_named(config), result.parent / "cache",
+            progress=report, liberty=liberty, seeds=seeds if pnr else 0,
+        )  # fmt: skip
     write_json(result, figures)
     if as_json:
         print(json.dumps(figures, indent=1))
         return
     for one in figures:
-        show(one["total"], f"{one['name']}: {one['title']}", as_json)
-    out.print(figures[0]["caveat"])
+        out.print(f"{one['name']}: {one['title']}", area_table(one), sep="\n", markup=False)
+    for caveat in dict.fromkeys(c for one in figures for c in caveats(one)):
+        out.print(caveat)
 
 
 @app.command()

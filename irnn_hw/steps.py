@@ -19,6 +19,10 @@ from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.registers import windows
 from golden.sampler import Sampler, converse
+from irnn_hw.area.nextpnr import add_fmax, check_placeable
+from irnn_hw.area.target import Target
+from irnn_hw.area.targets import target_named
+from irnn_hw.area.targets.liberty import liberty_target
 from irnn_hw.area.yosys import Point, estimate_many
 from irnn_hw.compiler import compile_model
 from irnn_hw.data.corpus import Corpus
@@ -249,14 +253,31 @@ def area(
     cache: Path,
     jobs: int = 2,
     progress: Progress | None = None,
+    *,
+    liberty: Path | None = None,
+    seeds: int = 0,
 ) -> list[Figures]:
-    """Area of units of the registry, or of `npu`, for each target."""
-    points = []
-    for name in names:
-        if name != "npu" and name not in UNITS:
-            raise InputError(f"unit: no unit {name}; there are npu, {', '.join(UNITS)}")
-        component = Npu(config=config) if name == "npu" else UNITS[name].build()
-        top = name.replace("-", "_")
-        source = verilog_text(component, top)
-        points += [Point(top, target, source, by_unit=name == "npu") for target in targets]
-    return estimate_many(points, cache, jobs, progress)
+    """Area of units of the registry, or of `npu`, for each target.
+
+    liberty: a file whose cell library is one more target. seeds: with how many to place and route.
+    """
+    chosen = [target_named(name) for name in targets]
+    if liberty is not None:
+        chosen.append(liberty_target(liberty))
+    if seeds:
+        check_placeable(chosen)
+    points = [point for name in names for point in _area_points(name, chosen, config)]
+    figures = estimate_many(points, cache, jobs, progress)
+    if seeds:
+        add_fmax(points, figures, cache, seeds, jobs, progress)
+    return figures
+
+
+def _area_points(name: str, targets: Sequence[Target], config: NpuConfig) -> list[Point]:
+    if name != "npu" and name not in UNITS:
+        raise InputError(f"unit: no unit {name}; there are npu, {', '.join(UNITS)}")
+    whole = name == "npu"
+    parameters = asdict(config) if whole else {"unit": name, "summary": UNITS[name].summary}
+    top = name.replace("-", "_")
+    source = verilog_text(Npu(config=config) if whole else UNITS[name].build(), top)
+    return [Point(top, target, source, whole, parameters) for target in targets]

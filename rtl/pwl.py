@@ -1,14 +1,18 @@
-"""Piecewise linear activation (Eq. 24): a comparator bank, then one multiply-add."""
+"""Piecewise linear activation of one constant table (Eq. 24): select, look up, multiply-add."""
 
-from amaranth.hdl import Array, Const, Module, Signal, signed
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from golden.activation import PwlSpec
-from golden.npu_config import ROUNDER
 from rtl.pipeline import Pipeline, delayed
-from rtl.rounder import Rounder
+from rtl.pwl_bank import ConstantBank
+from rtl.pwl_constants import floor_form
+from rtl.pwl_constants import offsets as offsets
+from rtl.pwl_datapath import PwlDatapath
+from rtl.pwl_pieces import ConstantPieces
+from rtl.pwl_search import ConstantSearch, levels
 
 
 class PwlBank(wiring.Component):
@@ -36,68 +40,71 @@ class PwlBank(wiring.Component):
         return m
 
 
-def offsets(spec: PwlSpec) -> tuple[int, ...]:
-    """intercept_i - slope_i * knot_i: with it a piece is one multiply-add of the code itself."""
-    return tuple(
-        b - a * k for a, b, k in zip(spec.slopes, spec.intercepts, spec.knots, strict=True)
-    )
+class ConstantPwl(Pipeline):
+    """``pwl(spec, q)`` of golden/activation.py for one constant table; a subclass has the select.
 
-
-def signed_width(values) -> int:
-    """Bits of the narrowest two's complement that holds every value."""
-    return max(max(v.bit_length() if v >= 0 else (~v).bit_length() for v in values) + 1, 1)
-
-
-class Pwl(Pipeline):
-    """``pwl(spec, q)`` of golden/activation.py for one constant table, as a comparator bank.
-
-    LATENCY cycles, one code a cycle. Parameters: the PwlSpec.
+    LATENCY is that of select + look-up of a piece's constants + datapath. One code a cycle.
+    Parameters: the PwlSpec; block: slopes and offsets in block RAM instead of logic.
     Members: i: In(stream of in_bits), o: Out(stream of out_bits).
     """
 
-    LATENCY = PwlBank.LATENCY + 3 + ROUNDER
+    def __init__(self, *, spec: PwlSpec, block: bool = False):
+        self._bits, self._block, self._form = (spec.in_bits, spec.out_bits), block, floor_form(spec)
+        self.LATENCY = (
+            self.select_latency(spec.pieces) + ConstantPieces.LATENCY + PwlDatapath.CONSTANT
+        )
+        super().__init__(*self._bits)
 
-    def __init__(self, *, spec: PwlSpec):
-        self._spec = spec
-        super().__init__(spec.in_bits, spec.out_bits)
+    def select_latency(self, pieces: int) -> int:
+        """Cycles of the select, that of the index's register included."""
+        raise NotImplementedError
+
+    def select(self, bits: int, knots: tuple[int, ...]) -> wiring.Component:
+        """The component that finds the piece of a code; knots: of all pieces, at least two."""
+        raise NotImplementedError
 
     def datapath(self, m, valid):
-        spec, q = self._spec, self.i.payload
-        # Cycle 1: which piece.
-        m.submodules.bank = bank = PwlBank(bits=spec.in_bits, pieces=max(spec.pieces, 2))
-        interior = spec.knots[1:] or (spec.knots[-1],)
+        form, (in_bits, out_bits) = self._form, self._bits
+        m.submodules.select = select = self.select(in_bits, form.knots)
+        m.submodules.pieces = pieces = ConstantPieces(form=form, block=self._block)
+        m.submodules.datapath = datapath = PwlDatapath(
+            in_bits=in_bits,
+            out_bits=out_bits,
+            slope=form.slope,
+            total=form.total,
+            shift=form.shift,
+        )
         m.d.comb += [
-            bank.q.eq(q),
-            *(port.eq(knot) for port, knot in zip(bank.knots, interior, strict=True)),
-        ]
-        # Cycle 2: its slope and offset.
-        slopes, constants = _at_least_two(spec.slopes), _at_least_two(offsets(spec))
-        slope = Signal(signed(signed_width(spec.slopes)))
-        offset = Signal(signed(signed_width(constants)))
-        m.d.sync += [
-            slope.eq(_select(slopes, len(slope), bank.index)),
-            offset.eq(_select(constants, len(offset), bank.index)),
-        ]
-        # Cycles 3-4: slope * q, + offset.
-        product = Signal(signed(len(slope) + spec.in_bits + 1))
-        m.d.sync += product.eq(slope * delayed(m, q, 2, "q"))
-        total = Signal(signed(max(len(product), len(offset)) + 1))
-        m.d.sync += total.eq(product + delayed(m, offset, 1, "offset"))
-        # Cycles 5-7: round, zero point, saturate.
-        m.submodules.rounder = rounder = Rounder(width=len(total), bits=spec.out_bits)
-        m.d.comb += [
-            rounder.p.eq(total),
-            rounder.shift.eq(spec.shift),
-            rounder.zero_point.eq(spec.out_zero_point),
-            self.o.payload.eq(rounder.q),
+            select.q.eq(self.i.payload),
+            pieces.index.eq(select.index),
+            datapath.q.eq(delayed(m, select.q_out, pieces.LATENCY, "q")),
+            datapath.slope.eq(pieces.slope),
+            datapath.offset.eq(pieces.offset),
+            self.o.payload.eq(datapath.y),
         ]
 
 
-def _at_least_two(values):
-    """The bank tells at least two pieces apart: a single one is there twice."""
-    return values * 2 if len(values) == 1 else values
+class Pwl(ConstantPwl):
+    """A constant table behind a comparator bank: LATENCY 4.
+
+    Parameters and members: see ConstantPwl.
+    """
+
+    def select_latency(self, pieces):
+        return ConstantBank.LATENCY
+
+    def select(self, bits, knots):
+        return ConstantBank(bits=bits, knots=knots[1:])
 
 
-def _select(values, width: int, index):
-    """A constant table; the index stays within it."""
-    return Array(Const(v, signed(width)) for v in values)[index]
+class PwlSearch(ConstantPwl):
+    """A constant table behind a binary search: LATENCY 3 + ceil(log2(pieces)), at least 4.
+
+    Parameters and members: see ConstantPwl.
+    """
+
+    def select_latency(self, pieces):
+        return levels(pieces)
+
+    def select(self, bits, knots):
+        return ConstantSearch(bits=bits, knots=knots)

@@ -8,23 +8,34 @@ import numpy as np
 from amaranth.lib import data
 
 from golden import stimulus
-from golden.activation import pwl
+from golden.activation import pwl, tabulate
 from golden.elementwise import AddSpec, MultiplySpec, add, multiply
 from golden.fixed import FixedPoint, requantize
 from golden.linear import MatVecSpec, accumulate
+from rtl.division_vectors import DIVISION_UNITS
 from rtl.mac_array import MacArray, mac_layout
 from rtl.pipeline import Pipeline
-from rtl.pwl import Pwl, offsets
+from rtl.pwl import Pwl, PwlSearch
+from rtl.pwl_constants import offsets
+from rtl.pwl_load import PwlSizes
+from rtl.pwl_loadable import LoadablePwl, LoadablePwlSearch
+from rtl.pwl_table import LoadablePwlTable, PwlTable, table_layout, table_words
+from rtl.pwl_vectors import every_code, loaded
 from rtl.requantizer import Requantizer, requantizer_layout
 from rtl.vector_lane import VectorLane, lane_layout
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """Packed payloads: what goes in, and what golden says comes out."""
+    """Packed payloads: what goes in, and what golden says comes out.
+
+    preamble: how many of the first inputs load the unit and have no output; the words of a table
+    go through the stream of the codes, so that one test bench serves all units.
+    """
 
     inputs: list[int]
     outputs: list[int]
+    preamble: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,17 +103,51 @@ def _requantizer(bits: int, multiplier_width: int) -> Unit:
     return Unit(f"requantizer-{bits}", summary, build, vectors)
 
 
-def _pwl(pieces: int, in_bits: int) -> Unit:
+def _pwl(pieces: int, in_bits: int, search: bool = False) -> Unit:
     spec = stimulus.pwl_spec(pieces, pieces, in_bits)
 
-    def vectors(seed: int) -> Vectors:
-        codes = np.arange(1 << in_bits)
-        order = np.random.default_rng(seed).permutation(codes)
-        codes = np.concatenate([codes, order[:256]])
-        return Vectors(codes.tolist(), pwl(spec, codes).tolist())
+    def build() -> Pipeline:
+        return PwlSearch(spec=spec, block=pieces > 16) if search else Pwl(spec=spec)
 
+    name = f"pwl-{'search-' if search else ''}{pieces}-in{in_bits}"
     summary = f"constant PWL of {pieces} pieces, {in_bits}-bit input, every code"
-    return Unit(f"pwl-{pieces}-in{in_bits}", summary, lambda: Pwl(spec=spec), vectors)
+    return Unit(name, summary, build, lambda seed: Vectors(*every_code(spec, seed)))
+
+
+def _pwl_load(pieces: int, in_bits: int, out_bits: int, search: bool = False) -> Unit:
+    """The table loaded has three quarters of the pieces that the unit holds."""
+    spec = stimulus.pwl_spec(pieces, pieces * 3 // 4, in_bits, out_bits)
+    sizes = PwlSizes(pieces, in_bits, out_bits)
+
+    def vectors(seed: int) -> Vectors:
+        return Vectors(*loaded(sizes.layout(), sizes.words(spec), spec, seed))
+
+    unit = LoadablePwlSearch if search else LoadablePwl
+    name = f"pwl-load-{'search-' if search else ''}{pieces}-in{in_bits}"
+    summary = f"loadable PWL of {pieces} pieces, {in_bits}-bit input, every code"
+    return Unit(name, summary, lambda: unit(sizes=sizes), vectors)
+
+
+def _table_load(in_bits: int) -> Unit:
+    spec = tabulate(stimulus.pwl_spec(in_bits, 16, in_bits))
+
+    def vectors(seed: int) -> Vectors:
+        return Vectors(*loaded(table_layout(in_bits, 8), table_words(spec), spec, seed))
+
+    summary = f"loadable table, {in_bits}-bit input, every code"
+    name = f"pwl-load-table-in{in_bits}"
+    return Unit(name, summary, lambda: LoadablePwlTable(in_bits=in_bits), vectors)
+
+
+def _table() -> Unit:
+    spec = tabulate(stimulus.pwl_spec(8, 16))
+    summary = "constant table, 8-bit input, every code"
+    return Unit(
+        "pwl-table-in8",
+        summary,
+        lambda: PwlTable(spec=spec),
+        lambda seed: Vectors(*every_code(spec, seed)),
+    )
 
 
 def _mac_array(rows: int, columns: int) -> Unit:
@@ -163,6 +208,10 @@ def _vector_lane() -> Unit:
     return Unit("vector-lane", "multiply, 2-term add and PWL, 8 bits", VectorLane, vectors)
 
 
+def _division(name: str, summary: str, build: Callable[[], Pipeline], words: Any) -> Unit:
+    return Unit(name, summary, build, lambda seed: Vectors(*words(seed)))
+
+
 UNITS: dict[str, Unit] = {
     unit.name: unit
     for unit in (
@@ -171,8 +220,18 @@ UNITS: dict[str, Unit] = {
         _pwl(2, 8),
         _pwl(16, 8),
         _pwl(16, 16),
+        _pwl(16, 8, search=True),
+        _pwl(96, 16, search=True),
+        _pwl_load(16, 8, 8),
+        _pwl_load(16, 16, 16),
+        _pwl_load(16, 8, 16, search=True),
+        _pwl_load(128, 16, 8, search=True),
+        _table(),
+        _table_load(8),
+        _table_load(16),
         _mac_array(2, 2),
         _mac_array(8, 8),
         _vector_lane(),
+        *(_division(*row) for row in DIVISION_UNITS),
     )
 }

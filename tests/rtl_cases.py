@@ -4,9 +4,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from golden.activation import PwlSpec
+from rtl.emit import verilog_text
 from rtl.pipeline import Pipeline
 from rtl.units import Unit, Vectors, pack, unpack
 from sim import pysim
+from sim.native import NativeUnit, build_native, observed, to_words
 from sim.streams import Expected, judge, patterns
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -43,3 +46,41 @@ def as_unit(
 ) -> Unit:
     """A unit outside the registry, to be checked natively."""
     return Unit(name, name, build, lambda seed: Vectors(inputs, outputs))
+
+
+def natively(component: Pipeline, tables: Sequence[Vectors]) -> str:
+    """What is wrong over all tables, each from reset, at full rate and with stalls; else empty."""
+    library = NativeUnit(build_native("pwl-test", verilog_text(component, "unit"), "unit"))
+    problems = []
+    for number, given in enumerate(tables):
+        words = to_words(given.inputs, library.input_bytes)
+        expected = Expected(given.inputs, given.outputs, component.LATENCY)
+        runs = {
+            name: observed(library.run(words, len(given.outputs), p.offer, p.take))
+            for name, p in patterns(number).items()
+            if name in ("full rate", "gaps and back-pressure")
+        }
+        message = judge(expected, runs).message
+        problems += [f"table {number}: {message}"] if message else []
+    return "; ".join(problems[:5])
+
+
+def reference_pwl() -> list[tuple[str, PwlSpec, list[int]]]:
+    """Name, spec and codes of the reference cases of 8 bits; their knots include the last code."""
+    return [
+        (
+            f"{c['function']}-{c['pieces']}",
+            PwlSpec(
+                tuple(c["knots"][:-1]),
+                tuple(c["slopes"]),
+                tuple(c["intercepts"]),
+                c["shift"],
+                c["out_zero_point"],
+                c["in_bits"],
+                c["out_bits"],
+            ),
+            c["result"],
+        )
+        for c in reference("pwl")
+        if c["in_bits"] == 8
+    ]

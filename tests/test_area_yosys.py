@@ -1,72 +1,13 @@
 import json
 
 import pytest
-from amaranth.hdl import Module, Signal
-from amaranth.lib import memory, wiring
-from amaranth.lib.wiring import In, Out
+from area_designs import Bits, Multiplier, Nested, Pair, Ram
 
 from golden.errors import InputError
 from irnn_hw.area import yosys
-from irnn_hw.area.flows import TARGETS
+from irnn_hw.area.targets import TARGETS, target_named
 from rtl.emit import verilog_text
 from rtl.yosys import YosysError
-
-
-class Multiplier(wiring.Component):
-    """A registered 8 x 8 product: one DSP block and no logic, or 16 flip-flops."""
-
-    def __init__(self):
-        super().__init__({"a": In(8), "b": In(8), "p": Out(16)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.d.sync += self.p.eq(self.a * self.b)
-        return m
-
-
-class Bits(wiring.Component):
-    """q = ~(a & b), registered: one NAND2 and one flip-flop a bit."""
-
-    def __init__(self, width):
-        self._width = width
-        super().__init__({"a": In(width), "b": In(width), "q": Out(width)})
-
-    def elaborate(self, platform):
-        m = Module()
-        q = Signal(self._width, reset_less=True)
-        m.d.sync += q.eq(~(self.a & self.b))
-        m.d.comb += self.q.eq(q)
-        return m
-
-
-class Ram(wiring.Component):
-    def __init__(self):
-        super().__init__({"read": In(10), "data": Out(16), "write": In(10), "value": In(16)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.memory = ram = memory.Memory(shape=16, depth=1024, init=[])
-        read, write = ram.read_port(), ram.write_port()
-        m.d.comb += [read.addr.eq(self.read), self.data.eq(read.data), write.en.eq(1)]
-        m.d.comb += [write.addr.eq(self.write), write.data.eq(self.value)]
-        return m
-
-
-class Pair(wiring.Component):
-    """Two equal Bits and a Multiplier of their outputs, and a register of the top's own."""
-
-    def __init__(self):
-        super().__init__({"x": In(8), "y": In(8), "z": In(8), "p": Out(16)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.bits0 = first = Bits(8)
-        m.submodules.bits1 = second = Bits(8)
-        m.submodules.multiplier = multiplier = Multiplier()
-        m.d.comb += [first.a.eq(self.x), first.b.eq(self.y), second.a.eq(self.y)]
-        m.d.comb += [second.b.eq(self.z), multiplier.a.eq(first.q), multiplier.b.eq(second.q)]
-        m.d.sync += self.p.eq(multiplier.p)
-        return m
 
 
 def test_ecp5_counts_of_a_known_design(tmp_path):
@@ -135,35 +76,19 @@ def test_yosys_error_is_raised_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_target_is_named():
-    with pytest.raises(InputError, match=r"target: asic is not one of ecp5, gates"):
-        yosys.Point("top", "asic", "")
+def test_unknown_target_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"target: asic is not one of ecp5, ice40, up5k, xilinx"):
+        yosys.estimate("", "top", "asic", tmp_path)
 
 
 def test_many_points_come_back_in_order_with_progress(tmp_path):
     source = verilog_text(Bits(4), "top")
-    points = [yosys.Point("top", target, source) for target in ("gates", "ecp5")]
+    points = [yosys.Point("top", target_named(name), source) for name in ("gates", "ecp5")]
     seen = []
     results = yosys.estimate_many(points, tmp_path, jobs=2, progress=lambda *n: seen.append(n))
     assert [r["target"] for r in results] == ["gates", "ecp5"]
     assert seen == [(1, 2), (2, 2)]
     assert json.loads(json.dumps(results)) == results
-
-
-class Nested(wiring.Component):
-    """Two Pairs, with four equal Bits in all."""
-
-    def __init__(self):
-        super().__init__({"x": In(8), "y": In(8), "z": In(8), "p": Out(16)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.pair0 = first = Pair()
-        m.submodules.pair1 = second = Pair()
-        for pair in (first, second):
-            m.d.comb += [pair.x.eq(self.x), pair.y.eq(self.y), pair.z.eq(self.z)]
-        m.d.comb += self.p.eq(first.p ^ second.p)
-        return m
 
 
 def test_units_of_units_are_counted_once_each(tmp_path):

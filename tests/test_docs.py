@@ -33,7 +33,9 @@ def words(text: str) -> str:
     return " ".join(re.sub(r"[^\x21-\x7e]+", " ", text.replace("|", " ")).split())
 
 
-@pytest.mark.parametrize(("name", "least"), [("walkthrough", 10), ("pwl", 5)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("walkthrough", 10), ("pwl", 5), ("area", 1), ("sweep", 2)]
+)
 def test_commands_print_what_is_shown(name, least, tmp_path):
     page = commands(ROOT / "docs" / f"{name}.md")
     assert len(page) >= least

@@ -1,22 +1,18 @@
-"""The plan against the plain definitions: every operand, every clamp."""
+"""What a plan is made of against the plain definitions: every operand, every clamp."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from models import variant
 
-from golden import plan
 from golden.activation import LutSpec, look_up, pwl
 from golden.batched import BatchedMatVec, float_factor, unclamped
 from golden.elementwise import AddSpec, MultiplySpec, add, multiply
-from golden.executor import Executor
 from golden.fixed import ClampCount, FixedPoint, rescale
-from golden.linear import MatVecSpec, embedding, matvec
-from golden.model import IntModel
-from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Pwl, Slice
+from golden.kernels import Rows, Scratch, elementwise
+from golden.linear import MatVecSpec, matvec
+from golden.plan import DTYPES
 from golden.stimulus import mixed, pwl_spec
-from golden.zoo import lstm
 
 CODES = np.arange(256, dtype=np.uint8)
 PAIRS = [c.reshape(8, -1).astype(np.uint8) for c in np.indices((256, 256))]
@@ -40,7 +36,7 @@ MULTIPLIES = [
 def run(spec, inputs, dtype=np.uint8):
     """Output, clamps of three calls of the kernel: whatever is kept from one is no harm."""
     out, clamps = np.zeros(inputs[0].shape, dtype), ClampCount()
-    kernel = plan.elementwise((spec,), inputs, out, [clamps], plan.Scratch(out.shape), plan.Rows())
+    kernel = elementwise((spec,), inputs, out, [clamps], Scratch(out.shape), Rows())
     for _ in range(3):
         out[:] = 99
         kernel()
@@ -72,11 +68,11 @@ def test_every_pair_of_a_multiply(spec):
 @pytest.mark.parametrize("in_bits", [8, 16])
 @pytest.mark.parametrize("out_bits", [8, 16])
 def test_every_code_of_a_pwl(in_bits, out_bits):
-    x = np.arange(1 << in_bits, dtype=plan.DTYPES[in_bits])[None]
+    x = np.arange(1 << in_bits, dtype=DTYPES[in_bits])[None]
     for seed in range(4):
         spec, count = pwl_spec(seed, 16, in_bits, out_bits), ClampCount()
         expected = pwl(spec, x, count)
-        out, clamps = run(spec, [x], plan.DTYPES[out_bits])
+        out, clamps = run(spec, [x], DTYPES[out_bits])
         assert np.array_equal(out, expected)
         assert clamps == times(count, 3)
         assert clamps.clamped
@@ -86,7 +82,7 @@ def test_every_code_of_a_pwl(in_bits, out_bits):
 def test_every_code_of_a_look_up_table(out_bits):
     table = mixed(np.random.default_rng(out_bits), 0, (1 << out_bits) - 1, 256)
     spec = LutSpec(tuple(table.tolist()), 8, out_bits)
-    out, _ = run(spec, [CODES[None]], plan.DTYPES[out_bits])
+    out, _ = run(spec, [CODES[None]], DTYPES[out_bits])
     assert np.array_equal(out, look_up(spec, CODES[None]))
 
 
@@ -103,7 +99,7 @@ def test_wide_operands(dtypes, out_bits):
     for spec, function in zip(specs, (add, multiply), strict=True):
         count = ClampCount()
         expected = function(spec, a, b, clamps=count)
-        out, clamps = run(spec, [a, b], plan.DTYPES[out_bits])
+        out, clamps = run(spec, [a, b], DTYPES[out_bits])
         assert np.array_equal(out, expected)
         assert clamps == times(count, 3)
         assert clamps.clamped
@@ -162,11 +158,11 @@ def test_products_at_the_largest_sums(columns, x_bits, out_bits):
     x[:30], x[30:35], x[35] = np.where(weights > 0, top, 0), np.where(weights[5] > 0, 0, top), 0
     count = ClampCount()
     expected = matvec(spec, x, count)
-    out, clamps = batched(spec, x.astype(plan.DTYPES[x_bits]), plan.DTYPES[out_bits])
+    out, clamps = batched(spec, x.astype(DTYPES[x_bits]), DTYPES[out_bits])
     assert np.array_equal(out, expected)
     assert clamps == count
     raw = replace(spec, multiplier=None, out_zero_point=0)
-    out, clamps = batched(raw, x.astype(plan.DTYPES[x_bits]), np.int64)
+    out, clamps = batched(raw, x.astype(DTYPES[x_bits]), np.int64)
     assert np.array_equal(out, matvec(raw, x))
     assert clamps == ClampCount()
 
@@ -208,64 +204,3 @@ def test_products_with_the_largest_multipliers(multiplier):
     BatchedMatVec(spec, 3)(x, out, clamps)
     assert np.array_equal(out, matvec(spec, x, count))
     assert clamps == count
-
-
-def interpret(model: IntModel, tokens) -> tuple[list[dict], dict[str, ClampCount]]:
-    """Every tensor after each step, and clamps: the definitions one after another."""
-    values = {}
-    for t in (model.tensors[s.name] for s in model.states):
-        values[t.name] = np.full((len(tokens), t.length), t.zero_point)
-    clamps = {op.output: ClampCount() for op in model.operations}
-    steps = []
-    for token in np.transpose(tokens):
-        for op, spec in zip(model.operations, model.specs, strict=True):
-            inputs, count = [values[name] for name in op.inputs], clamps[op.output]
-            match op:
-                case Embedding():
-                    result = embedding(op.table, token)
-                case MatVec():
-                    result = matvec(spec, *inputs, count)
-                case Slice():
-                    result = inputs[0][:, op.start : op.start + model.tensors[op.output].length]
-                case Add():
-                    result = add(spec, *inputs, clamps=count)
-                case Multiply():
-                    result = multiply(spec, *inputs, count)
-                case Pwl():
-                    result = pwl(spec, *inputs, count)
-                case LookUp():
-                    result = look_up(spec, *inputs)
-            values[op.output] = result
-        steps.append(dict(values))
-        values |= {s.name: values[s.source] for s in model.states}
-    return steps, clamps
-
-
-def with_state_slice(model: IntModel) -> IntModel:
-    """The model, which also looks at a part of its state, and at a part of that."""
-    tensors = dict(model.tensors)
-    tensors["part"] = replace(tensors["h"], name="part", length=5)
-    tensors["part.part"] = replace(tensors["h"], name="part.part", length=2)
-    slices = (Slice("part", ("h",), 1), Slice("part.part", ("part",), 3))
-    return variant(model, tensors=tensors, operations=(*slices, *model.operations))
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("sizes", [(6, 5, 8), (40, 64, 30), (3, 1, 6)])
-def test_every_tensor_of_every_step(batch, sizes):
-    model = with_state_slice(lstm(sum(sizes), *sizes))
-    tokens = np.random.default_rng(batch).integers(0, sizes[0], (batch, 25))
-    steps, clamps = interpret(model, tokens)
-    executor = Executor(model, batch, keep=model.tensors)
-    kept = Executor(model, batch, keep=model.tensors).run(tokens)
-    assert kept.keys() == model.tensors.keys()
-    for t, expected in enumerate(steps):
-        output = executor.step(tokens[:, t])
-        assert np.array_equal(output, expected[model.output])
-        assert executor.tensors.keys() == expected.keys()
-        after = expected | {s.name: expected[s.source] for s in model.states}
-        for name, codes in expected.items():
-            assert np.array_equal(executor.tensors[name], after[name]), name
-            assert np.array_equal(kept[name][:, t], codes), name
-    assert executor.clamps == {name: clamps[name] for name in executor.clamps}
-    assert sum(c.clamped for c in executor.clamps.values())

@@ -1,16 +1,20 @@
 """Whole networks on the executor: against the plain definitions, in batches of unequal lengths."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+from models import variant
 from networks import NETWORKS
-from plain import interpret
+from plain import Counts, interpret
 
 from golden.executor import Executor
 from golden.feed import Feed
-from golden.operations import stepwise
+from golden.model import IntModel
+from golden.operations import Slice, State, stepwise
 from golden.partition import hidden, parts
+from golden.zoo import lstm
 from irnn_hw.quant.network import run
 from irnn_hw.quant.quantize import Choices, parameters, quantize
 
@@ -18,11 +22,11 @@ SHORT = [name for name in NETWORKS if "16 bits" not in name]
 
 
 @cache
-def made(name):
-    """The integer model and its feeds."""
+def made(name, pieces=8):
+    """The integer model and its feeds. pieces: of each activation; None: look-up tables."""
     network, feeds = NETWORKS[name]()
     ranges = {n: (low / 2, high / 2) for n, (low, high) in run(network, feeds).ranges.items()}
-    choices = Choices(pieces={"": 8}, method="greedy")
+    choices = Choices(pieces={"": pieces}, method="greedy")
     taken = quantize(network, parameters(network, ranges), choices)  # half the range: clamps
     return taken.model, {name: taken.feed(feed) for name, feed in feeds.items()}
 
@@ -39,6 +43,16 @@ def one(feed: Feed, n: int) -> Feed:
     return Feed(tokens, {name: x[n : n + 1, :end] for name, x in feed.inputs.items()})
 
 
+def counts(executor: Executor) -> Counts:
+    return {name: (c.clamped, c.seen) for name, c in executor.clamps.items()}
+
+
+def added(counted: list[Counts]) -> Counts:
+    """The counts of several runs in one."""
+    pairs = {name: zip(*(clamps[name] for clamps in counted), strict=True) for name in counted[0]}
+    return {name: (sum(clamped), sum(seen)) for name, (clamped, seen) in pairs.items()}
+
+
 @pytest.mark.parametrize("name", SHORT)
 def test_every_tensor_and_clamp_is_that_of_the_definitions(name):
     """Sequence by sequence, operation by operation, without a plan, a part or a table."""
@@ -46,15 +60,13 @@ def test_every_tensor_and_clamp_is_that_of_the_definitions(name):
     batch, kept = batch_of(feeds), [n for op in model.operations for n in stepwise(op)]
     executor = Executor(model, batch, kept)
     found = executor.run(feeds)
-    totals = {}
+    counted = []
     for n in range(batch):
         values, clamps = interpret(model, {key: one(feed, n) for key, feed in feeds.items()})
+        counted.append(clamps)
         for tensor, codes in found.items():
             assert np.array_equal(codes[n, : len(values[tensor])], values[tensor]), tensor
-        for tensor, (clamped, seen) in clamps.items():
-            c, s = totals.get(tensor, (0, 0))
-            totals[tensor] = c + clamped, s + seen
-    assert {n: (c.clamped, c.seen) for n, c in executor.clamps.items()} == totals
+    assert counts(executor) == added(counted)
     assert sum(c.clamped for c in executor.clamps.values()) > 0
 
 
@@ -67,8 +79,53 @@ def test_outputs_alone_and_clamps_are_the_same(name):
     expected, found = plain.run(feeds), fused.run(feeds)
     assert found.keys() == {output.tensor for output in model.outputs}
     assert all(np.array_equal(found[key], expected[key]) for key in found)
-    counts = [{n: (c.clamped, c.seen) for n, c in e.clamps.items()} for e in (plain, fused)]
-    assert counts[0] == counts[1]
+    assert counts(plain) == counts(fused)
+
+
+def with_views(model: IntModel, state: str) -> IntModel:
+    """The model, which also looks at a part of a state, at a part of that, and at the state one
+    step and two steps late."""
+    whole = model.tensors[state]
+    lengths = {"part": 5, "part.part": 2, "late": whole.length, "later": whole.length}
+    views = {name: replace(whole, name=name, length=n) for name, n in lengths.items()}
+    slices = Slice("part", (state,), 1), Slice("part.part", ("part",), 3)
+    states = State("later", "late"), *model.states, State("late", state)
+    operations = (*slices, *model.operations)
+    return variant(model, tensors={**model.tensors, **views}, operations=operations, states=states)
+
+
+def held(model: IntModel, values: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """(T, length) of a tensor of one scan; a state's: what it holds through each step."""
+    source = next((s.source for s in model.states if s.name == name), None)
+    if source is None:
+        return values[name]
+    tensor, before = model.tensors[name], held(model, values, source)[:-1]
+    return np.concatenate([np.full((1, tensor.length), tensor.zero_point), before])
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("sizes", [(6, 5, 8), (40, 64, 30), (3, 1, 6)])
+def test_every_tensor_of_every_step(batch, sizes):
+    """In a run, and after each step, when states hold what the next one will read."""
+    model = with_views(lstm(sum(sizes), *sizes), "h")
+    tokens = np.random.default_rng(batch).integers(0, sizes[0], (batch, 25))
+    whole = Executor(model, batch, keep=model.tensors).run(tokens)
+    executor, steps = Executor(model, batch, keep=model.tensors), []
+    for t in range(25):
+        output = executor.step(tokens[:, t])
+        steps.append(dict(executor.tensors))
+        assert np.array_equal(output, steps[t][model.output])
+    assert whole.keys() == steps[0].keys() == model.tensors.keys()
+    counted, sources = [], {s.name: s.source for s in model.states}
+    for n, row in enumerate(tokens):
+        values, clamps = interpret(model, {"text": Feed(row[np.newaxis])})
+        counted.append(clamps)
+        for name in model.tensors:
+            assert np.array_equal(whole[name][n], held(model, values, name)), name
+            after = held(model, values, sources.get(name, name))
+            assert np.array_equal([step[name][n] for step in steps], after), name
+    assert counts(executor) == added(counted)
+    assert sum(c.clamped for c in executor.clamps.values()) > 0
 
 
 def test_there_is_something_to_fuse():
@@ -112,8 +169,7 @@ def test_a_long_run_is_cut_into_chunks_of_equal_length():
     assert seen == [234, 468, 701]
     stepper = Executor(model, 3)
     assert all(np.array_equal(stepper.step(tokens[:, t]), whole[:, t]) for t in range(701))
-    counts = [{n: (c.clamped, c.seen) for n, c in e.clamps.items()} for e in (executor, stepper)]
-    assert counts[0] == counts[1]
+    assert counts(executor) == counts(stepper)
 
 
 def test_a_decoder_steps_while_its_encoder_rests():

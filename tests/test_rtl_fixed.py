@@ -2,6 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import reference
 from amaranth.hdl import Cat, signed
 from amaranth.lib.data import StructLayout
 from rtl_cases import as_unit, complaints
@@ -19,8 +20,7 @@ NARROWED = 5
 
 def exact_round(p: int, shift: int) -> int:
     """round(p / 2^shift), half away from zero, in rational arithmetic."""
-    magnitude = Fraction(abs(p), 1 << shift) + Fraction(1, 2)
-    return magnitude.__floor__() * (-1 if p < 0 else 1)
+    return reference.rounded(Fraction(p, 1 << shift))
 
 
 class Rounding(Pipeline):

@@ -4,9 +4,9 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from amaranth.lib.wiring import Component
 
 from golden.container import write_atomic
 from golden.errors import InputError
-from irnn_hw.area.flows import CAVEAT, TARGETS, Target
+from irnn_hw.area.target import CAVEAT, Target
+from irnn_hw.area.targets import target_named
 from rtl.emit import verilog_text
-from rtl.yosys import YOSYS_VERSION, run_yosys
+from rtl.yosys import YOSYS_VERSION, YosysError, run_yosys
 
 Progress = Callable[[int, int], None]  # (syntheses done, of how many)
 
@@ -25,31 +26,29 @@ Progress = Callable[[int, int], None]  # (syntheses done, of how many)
 class Point:
     """A design (Verilog text, module `name` its top) and a target to synthesise it for.
 
-    by_unit: a second synthesis keeps two levels of submodules apart and counts each.
+    by_unit: a second synthesis keeps two levels of submodules apart and counts each. parameters:
+    what the result says of the design.
     """
 
     name: str
-    target: str
+    target: Target
     source: str
     by_unit: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise InputError(f"target: {self.target} is not one of {', '.join(TARGETS)}")
-
-    def syntheses(self) -> dict[str, tuple[str, str]]:
-        """(source, script) of each synthesis: "flat", and with the units "kept" apart."""
-        target = TARGETS[self.target]
+    def syntheses(self) -> dict[str, str]:
+        """Script of each synthesis: "flat", and with the units "kept" apart."""
         kinds = {"flat": False, "kept": True} if self.by_unit else {"flat": False}
-        return {kind: (self.source, target.script(self.name, kept)) for kind, kept in kinds.items()}
+        return {kind: self.target.script(self.name, kept) for kind, kept in kinds.items()}
 
 
 def estimate(
-    design: Component | str, name: str, target: str, cache_dir: Path, by_unit: bool = False
+    design: Component | str, name: str, target: Target | str, cache_dir: Path, by_unit: bool = False
 ) -> dict[str, Any]:
     """Area of one design: see estimate_many."""
     source = design if isinstance(design, str) else verilog_text(design, name)
-    return estimate_many([Point(name, target, source, by_unit)], cache_dir)[0]
+    technology = target_named(target) if isinstance(target, str) else target
+    return estimate_many([Point(name, technology, source, by_unit)], cache_dir)[0]
 
 
 def estimate_many(
@@ -57,16 +56,17 @@ def estimate_many(
 ) -> list[dict[str, Any]]:
     """Area of each point, in order: what `irnn area` writes as JSON.
 
-    Each has name, target, tool, version, script, sha256 of (source, scripts, version), caveat,
-    figure_units, total (flattened) and, by unit, units and their sum. Raises YosysError when a
-    synthesis stops. What cache_dir holds is not computed again.
+    Each has name, parameters, target, tool, version, script, sha256 (the configuration: design,
+    scripts, version, cell library), caveat, figure_units, total (flattened) and, by unit, units
+    and their sum. Raises YosysError when a synthesis stops. What cache_dir holds is not computed
+    again.
     """
     points = list(points)
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         runs = [
             {
-                kind: pool.submit(_statistics, *synthesis, cache_dir)
-                for kind, synthesis in point.syntheses().items()
+                kind: pool.submit(_statistics, point, script, cache_dir)
+                for kind, script in point.syntheses().items()
             }
             for point in points
         ]
@@ -79,36 +79,49 @@ def estimate_many(
     return [_result(point, **stat) for point, stat in zip(points, stats, strict=True)]
 
 
-def _digest(*parts: str) -> str:
-    """SHA-256 of the parts, and of where each ends."""
+def content_digest(*parts: str) -> str:
+    """SHA-256 of the parts, of where each ends, and of the version of Yosys."""
     return hashlib.sha256(json.dumps([*parts, YOSYS_VERSION]).encode()).hexdigest()
 
 
-def _statistics(source: str, script: str, cache_dir: Path) -> dict[str, Any]:
+def _statistics(point: Point, script: str, cache_dir: Path) -> dict[str, Any]:
     """The `stat -json` of a synthesis, from the cache if it was done before."""
-    cached = cache_dir / f"{_digest(source, script)}.json"
+    files = {"design.v": point.source, **point.target.files}
+    cached = cache_dir / f"{content_digest(script, *files.values())}.json"
     if not cached.exists():
-        files = {"design.v": source}
-        text = run_yosys(script, files, ("stat.json",))["stat.json"]
+        text = _run(point, script, files)
         write_atomic(cached, json.dumps(json.loads(text), sort_keys=True, indent=1) + "\n")
     result: dict[str, Any] = json.loads(cached.read_text())
     return result
 
 
+def _run(point: Point, script: str, files: dict[str, str]) -> str:
+    try:
+        return run_yosys(script, files, ("stat.json",))["stat.json"]
+    except YosysError as error:
+        if not point.target.files:
+            raise
+        problem = re.findall(r"(?:Failed to parse|Error:|ERROR:).*", str(error))[0]
+        raise InputError(
+            f"liberty: Yosys cannot map {point.name} to {point.target.title} ({problem}); give a "
+            "library with at least an inverter, a NAND2 or NOR2 and a D flip-flop"
+        ) from error
+
+
 def _result(
     point: Point, flat: dict[str, Any], kept: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    target = TARGETS[point.target]
-    scripts = {kind: script for kind, (_, script) in point.syntheses().items()}
+    target, scripts = point.target, point.syntheses()
     result = {
         "name": point.name,
+        "parameters": dict(point.parameters),
         **target.describe(),
         "tool": "Yosys",
         "version": YOSYS_VERSION,
         "script": scripts,
-        "sha256": _digest(point.source, *scripts.values()),
+        "sha256": content_digest(point.source, *scripts.values(), *target.files.values()),
         "caveat": CAVEAT,
-        "total": _own_figures(target, flat["design"], ()),
+        "total": _total(target, flat["design"]),
     }
     if kept is not None:
         units = _units(target, kept, point.name)
@@ -117,6 +130,12 @@ def _result(
             sums.update({figure: unit[figure] for figure in target.units})
         result |= {"units": units, "units_sum": dict(sums)}
     return result
+
+
+def _total(target: Target, design: dict[str, Any]) -> dict[str, float]:
+    """Figures of the flattened design; the area of a cell library is what Yosys adds up."""
+    figures = _own_figures(target, design, ())
+    return figures | ({"area": design.get("area", 0)} if "area" in figures else {})
 
 
 def _units(target: Target, stat: dict[str, Any], top: str) -> list[dict[str, Any]]:
@@ -143,7 +162,7 @@ def _copies(modules: dict[str, Any], top: str) -> Counter[str]:
     return result
 
 
-def _own_figures(target: Target, stat: dict[str, Any], modules: Container[str]) -> dict[str, int]:
+def _own_figures(target: Target, stat: dict[str, Any], modules: Container[str]) -> dict[str, float]:
     cells = {k: n for k, n in stat["num_cells_by_type"].items() if k not in modules}
     return target.figures(cells, stat["num_memory_bits"])
 

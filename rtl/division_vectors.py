@@ -1,0 +1,167 @@
+"""The units that divide, for the registry: stimulus with golden's answers."""
+
+from functools import partial
+
+import numpy as np
+
+from golden import stimulus
+from golden.attention import ContextSpec, context
+from golden.elementwise import AffineSpec, affine, subtract_spec
+from golden.fixed import FixedPoint, Int64, divide_round
+from golden.madnorm import MadNormSpec, madnorm
+from rtl.affine import Affine
+from rtl.context import Context, context_layout
+from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider, divider_layout
+from rtl.madnorm import MadNorm
+
+Words = tuple[list[int], list[int]]  # packed payloads in, and out
+
+
+def _quotients(n: Int64, shift: Int64 | int, d: Int64, bits: int) -> list[int]:
+    """What a Divider gives, packed: saturated to `bits` and a sign."""
+    top = (1 << bits) - 1
+    exact = np.frompyfunc(divide_round, 3, 1)(n, shift, np.maximum(d, 1)).astype(np.int64)
+    return (np.clip(exact, -top, top) & ((2 << bits) - 1)).tolist()
+
+
+def _packed(n_bits: int, d_bits: int, n: Int64, shift: Int64, d: Int64) -> list[int]:
+    layout = divider_layout(n_bits, d_bits)
+    rows = zip(n.tolist(), shift.tolist(), d.tolist(), strict=True)
+    at_n, at_shift, at_d = (layout[name].offset for name in ("n", "shift", "d"))
+    return [(a & ((1 << n_bits) - 1)) << at_n | s << at_shift | b << at_d for a, s, b in rows]
+
+
+def every_pair(seed: int) -> Words:
+    """All 511 differences of 8-bit codes times a multiplier, by all 256 divisors; every quotient
+    of every divisor just missed, where a reciprocal is worst; corners."""
+    rng, count = np.random.default_rng(seed), 4000
+    x, d = (a.ravel() for a in np.meshgrid(np.arange(-255, 256), np.arange(256)))
+    f = int(rng.integers(8, 15))
+    inputs, outputs = _divisions(x * int(rng.integers(1 << 15, 1 << 16)), f, d)
+    q, d = (a.ravel() for a in np.meshgrid(np.arange(1, 257), np.arange(1, 256)))
+    missed, quotients = _divisions(q * d - 1 - (d >> 1), 0, d)
+    n = stimulus.mixed(rng, 1 - (1 << 24), (1 << 24) - 1, count)
+    shift, d = stimulus.mixed(rng, 0, 24, count), stimulus.mixed(rng, 0, 255, count)
+    inputs += missed + _packed(25, 8, n, shift, d)
+    return inputs, outputs + quotients + _quotients(n, shift, d, 8)
+
+
+def _divisions(n: Int64, shift: int, d: Int64) -> Words:
+    """25 by 8 bits with one shift, in numpy all at once."""
+    quotient = np.clip(divide_round(n, shift, np.maximum(d, 1)), -255, 255)
+    return _packed(25, 8, n, np.full(len(n), shift), d), (quotient & 0x1FF).tolist()
+
+
+def wide_divisions(seed: int) -> Words:
+    """48 bits by 32: a third close to ties, to whole quotients and to the first that saturates."""
+    rng, count = np.random.default_rng(seed), 3000
+    n = stimulus.mixed(rng, 1 - (1 << 47), (1 << 47) - 1, count)
+    shift, d = stimulus.mixed(rng, 0, 24, count), stimulus.mixed(rng, 0, (1 << 32) - 1, count)
+    third = slice(None, None, 3)
+    halves = stimulus.mixed(rng, 0, 515, len(n[third])) * d[third]
+    shift[third] = rng.integers(0, 6, len(halves))
+    near = (halves << shift[third] >> 1) + rng.integers(-1, 2, len(halves))
+    n[third] = np.minimum(near, (1 << 47) - 1) * rng.choice((-1, 1), len(halves))
+    return _packed(48, 32, n, shift, d), _quotients(n, shift, d, 8)
+
+
+def madnorm_spec(length: int) -> MadNormSpec:
+    """A MadNorm of 8-bit codes whose rows reach every code, and clamp in every step."""
+    return MadNormSpec(
+        length,
+        mean=FixedPoint((1 << 16) // length, 16),
+        centre=subtract_spec((120, 131), (43000, 42000), 15, 118),
+        deviation=FixedPoint((5 << 14) // length, 16),
+        quotient=FixedPoint(51397, 10),
+        out_zero_point=140,
+    )
+
+
+def madnorm_rows(spec: MadNormSpec, count: int, seed: int) -> Words:
+    """Rows of extremes, of constants, with one code that differs, and noise of every size."""
+    rng, n = np.random.default_rng(seed), spec.length
+    x = rng.integers(0, 256, (count, n))
+    spread = rng.integers(1, 256, (count, 1))
+    x = np.clip(rng.integers(0, 256, (count, 1)) + x % spread - spread // 2, 0, 255)
+    x[0], x[1], x[2], x[3] = 0, 255, 130, 255 * (np.arange(n) % 2)
+    x[4, 1:] = x[4, 0]
+    return x.ravel().tolist(), madnorm(spec, x).y.ravel().tolist()
+
+
+def affine_spec(length: int) -> AffineSpec:
+    """gamma and beta of both signs, extremes among them, for the codes of `madnorm_spec`."""
+    rng = np.random.default_rng(length)
+    gamma, beta = rng.integers(-127, 128, length), rng.integers(-(1 << 22), 1 << 22, length)
+    gamma[: min(length, 3)] = (127, -127, 0)[:length]
+    return AffineSpec(gamma.astype(np.int8), beta, 140, FixedPoint(43690, 21), 101)
+
+
+def affine_rows(spec: AffineSpec, count: int, seed: int) -> Words:
+    """Rows of every code, at every place of gamma sooner or later."""
+    rng = np.random.default_rng(seed)
+    y = stimulus.mixed(rng, 0, 255, count * len(spec.gamma)).reshape(count, -1)
+    y[:2] = [[0], [255]]
+    return y.ravel().tolist(), affine(spec, y).ravel().tolist()
+
+
+def context_spec() -> ContextSpec:
+    """A context of 8-bit codes that clamps at both ends."""
+    return ContextSpec(121, FixedPoint(43690, 15), 117)
+
+
+def context_sequences(spec: ContextSpec, lanes: int, shortest: int, seed: int) -> Words:
+    """Beats of 40 sequences of `shortest` steps or more: extremes, no weight at all, noise."""
+    rng, layout = np.random.default_rng(seed), context_layout(spec, lanes)
+    lengths = rng.integers(shortest, shortest + 8, 40)
+    e, h = rng.integers(0, 256, lengths.sum()), rng.integers(0, 256, (lengths.sum(), lanes))
+    ends = np.cumsum(lengths)
+    for n, end in enumerate(ends):
+        begin = end - lengths[n]
+        if n < 8:
+            e[begin:end], h[begin:end] = (255, 0, 1, 255)[n % 4], (0, 255)[n // 4]
+        elif n % 3 == 0:
+            h[begin:end] = np.clip(h[begin : begin + 1] + rng.integers(-20, 20, lanes), 0, 255)
+    inputs = e << layout["e"].offset | np.isin(np.arange(len(e)) + 1, ends) << layout["last"].offset
+    for k in range(lanes):
+        inputs |= h[:, k] << (layout["h"].offset + spec.h_bits * k)
+    return inputs.tolist(), context(spec, e, h, lengths).ravel().tolist()
+
+
+_NORM, _AFFINE, _CONTEXT = madnorm_spec(30), affine_spec(30), context_spec()
+_PAIRS = "25 by 8 bits, every pair of a normalization"
+
+# Rows of the registry: name, summary, component, words of a seed.
+DIVISION_UNITS = (
+    ("divider-8", f"{_PAIRS}, restoring", PipelinedDivider, every_pair),
+    ("divider-reciprocal", f"{_PAIRS}, by reciprocals", ReciprocalDivider, every_pair),
+    (
+        "divider-32",
+        "48 by 32 bits, restoring, 2 quotient bits a stage",
+        partial(PipelinedDivider, n_bits=48, d_bits=32, step=2),
+        wide_divisions,
+    ),
+    (
+        "madnorm-30",
+        "MadNorm, rows of 30 codes, pipelined divider",
+        partial(MadNorm, spec=_NORM),
+        partial(madnorm_rows, _NORM, 33),
+    ),
+    (
+        "affine-30",
+        "gamma y + beta, rows of 30 codes",
+        partial(Affine, spec=_AFFINE),
+        partial(affine_rows, _AFFINE, 33),
+    ),
+    (
+        "context-1",
+        "attention's context, 1 lane, pipelined divider",
+        partial(Context, spec=_CONTEXT),
+        partial(context_sequences, _CONTEXT, 1, 1),
+    ),
+    (  # Sequences of 2 x 8 beats or more: the two divisions of one end before the next has ended.
+        "context-2",
+        "attention's context, 2 lanes, one iterative divider of 2 quotient bits a cycle",
+        partial(Context, spec=_CONTEXT, lanes=2, divider=partial(IterativeDivider, step=2)),
+        partial(context_sequences, _CONTEXT, 2, 16),
+    ),
+)

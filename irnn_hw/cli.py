@@ -16,7 +16,7 @@ from golden.errors import InputError
 from golden.model import IntModel
 from golden.npu_config import CONFIGS, config_named
 from golden.program import Program
-from irnn_hw.console import bar, console, out, show, stats_table, tool_table
+from irnn_hw.console import bar, console, mutant_table, out, show, stats_table, tool_table
 from irnn_hw.files import write_json
 from irnn_hw.pwl_cli import app as pwl_app
 from irnn_hw.sweep.cli import sweep
@@ -243,6 +243,26 @@ def cosim(
     else:
         out.print(summary_table(results))
     _compared(all_passed(results), "see the rows marked FAILED")
+
+
+@app.command()
+def mutate(
+    units: Annotated[list[str] | None, typer.Argument(help="Units; default all.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the stimulus.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Simulations at once.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Put faults into the RTL of the units: the check of each must find every one."""
+    from irnn_hw.mutate import mutate as run_mutants
+
+    with bar("mutate") as report:
+        verdicts = run_mutants(units, jobs=jobs, seed=seed, progress=report)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
+    else:
+        out.print(mutant_table(verdicts))
+    survivors = [v.mutation for v in verdicts if not v.killed]
+    _compared(not survivors, f"survived: {', '.join(survivors)}")
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """What a person sees: progress bars, tables, and one line for an error."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -87,6 +87,14 @@ def stats_table(tensors: dict[str, dict[str, Any]]) -> Table:
         ]
         db = "" if t["sqnr_db"] is None else f"{t['sqnr_db']:.1f}"
         table.add_row(name, str(t["bits"]), *shown, db)
+    return table
+
+
+def mutant_table(verdicts: Iterable[Any]) -> Table:
+    """What `irnn mutate` shows: each `irnn_hw.mutate.Verdict`."""
+    table = Table("fault", "in", "unit", "", title="mutants", title_justify="left")
+    for v in verdicts:
+        table.add_row(v.mutation, v.file, v.unit, "killed" if v.killed else "[bold red]survived[/]")
     return table
 
 

@@ -85,6 +85,7 @@ def madnorm_rows(spec: MadNormSpec, count: int, seed: int) -> Words:
     x = np.clip(rng.integers(0, 256, (count, 1)) + x % spread - spread // 2, 0, 255)
     x[0], x[1], x[2], x[3] = 0, 255, 130, 255 * (np.arange(n) % 2)
     x[4, 1:] = x[4, 0]
+    x[5], x[5, n // 2], x[6], x[6, n // 2] = 90, 255, 150, 0  # y clamps at either end
     return x.ravel().tolist(), madnorm(spec, x).y.ravel().tolist()
 
 

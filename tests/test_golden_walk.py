@@ -12,7 +12,7 @@ from plain import Counts, interpret
 from golden.executor import Executor
 from golden.feed import Feed
 from golden.model import IntModel
-from golden.operations import Slice, State, stepwise
+from golden.operations import Minimum, Slice, State, stepwise
 from golden.partition import hidden, parts
 from golden.zoo import lstm
 from irnn_hw.quant.network import run
@@ -134,6 +134,8 @@ def test_there_is_something_to_fuse():
     sums = {"l.i.pre", "l.f.pre", "l.j.pre", "l.o.pre"}
     assert hidden(scan, model.tensors, {"l.c.next"}) == sums
     assert hidden(scan, model.tensors, {"l.c.next", "l.i.pre"}) == sums - {"l.i.pre"}
+    twice = replace(scan, operations=(*scan.operations, Minimum("both", ("l.i.pre", "l.f.pre"))))
+    assert hidden(twice, model.tensors, {"l.c.next"}) == {"l.j.pre", "l.o.pre"}
 
 
 def test_a_scan_is_cut_around_its_recurrence():

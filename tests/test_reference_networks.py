@@ -2,20 +2,33 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import every_operation
 import numpy as np
 import pytest
+from models import variant
 from networks import NETWORKS
-from reference_network import Network, Step, read, run
+from reference_network import PARTS, Network, Step, read, run
 from test_golden_walk import batch_of, made, one, with_views
 
 from golden.container import pack
 from golden.executor import Executor
 from golden.feed import Feed
+from golden.fixed import FixedPoint
 from golden.model import IntModel
-from golden.operations import OPERATIONS, Attend, Embedding, Input, stepwise
+from golden.operations import (
+    OPERATIONS,
+    Attend,
+    Embedding,
+    Input,
+    Multiply,
+    Operation,
+    Output,
+    stepwise,
+    written,
+)
 from golden.stimulus import mixed
 from golden.weights import FORMATS
 
@@ -28,15 +41,54 @@ def viewed() -> tuple[IntModel, Feeds]:
     return with_views(model, "l.h"), feeds
 
 
+def read_twice() -> tuple[IntModel, Feeds]:
+    """The sums before two gates are read by more than their activations."""
+    model, feeds = made("LSTM")
+    tensors = {**model.tensors, "both": replace(model.tensors["l.ij"], name="both")}
+    both = Multiply("both", ("l.i.pre", "l.f.pre"), FixedPoint(40000, 22))
+    model = variant(model, tensors=tensors, operations=(*model.operations, both))
+    return replace(model, outputs=(*model.outputs, Output("both", FixedPoint(1, 0)))), feeds
+
+
 def every() -> tuple[IntModel, Feeds]:
     return every_operation.MODEL, random_feeds(every_operation.MODEL, 1, 9, 40)
+
+
+def attending_twice_more() -> tuple[IntModel, Feeds]:
+    """By a query of no state, and by one of the new state; no state depends on either context."""
+    model = with_attention(with_attention(every_operation.MODEL, "x"), "s.next")
+    return model, random_feeds(model, 2, 9, 40)
+
+
+def with_attention(model: IntModel, source: str) -> IntModel:
+    """The model of every operation, which also yields the context of a query of `source`."""
+    *scans, decoder = model.scans
+    operations = {op.output: op for op in decoder.operations}
+    own = {name: f"{source}.{name}" for name in ("query", *written(operations["context"]))}
+
+    def copied(op: Operation) -> Operation:
+        inputs = tuple(own.get(name, name) for name in op.inputs)
+        parts = {name: copied(getattr(op, name)) for name in PARTS if isinstance(op, Attend)}
+        return replace(op, output=own[op.output], inputs=inputs, **parts)
+
+    query, attention = (copied(operations[name]) for name in ("query", "context"))
+    added = replace(query, inputs=(source,)), attention
+    tensors = {own[name]: replace(model.tensors[name], name=own[name]) for name in own}
+    return replace(
+        model,
+        tensors={**model.tensors, **tensors},
+        scans=(*scans, replace(decoder, operations=(*decoder.operations, *added))),
+        outputs=(*model.outputs, Output(own["context"], FixedPoint(1, 7))),
+    )
 
 
 CASES: dict[str, Callable[[], tuple[IntModel, Feeds]]] = {
     **{name: lambda name=name: made(name) for name in NETWORKS},
     "LSTM, look-up tables": lambda: made("LSTM", None),
     "LSTM, views of its state": viewed,
+    "LSTM, sums read twice": read_twice,
     "every operation": every,
+    "attention apart from the state": attending_twice_more,
 }
 
 

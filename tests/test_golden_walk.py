@@ -135,7 +135,8 @@ def test_there_is_something_to_fuse():
     assert hidden(scan, model.tensors, {"l.c.next"}) == sums
     assert hidden(scan, model.tensors, {"l.c.next", "l.i.pre"}) == sums - {"l.i.pre"}
     twice = replace(scan, operations=(*scan.operations, Minimum("both", ("l.i.pre", "l.f.pre"))))
-    assert hidden(twice, model.tensors, {"l.c.next"}) == {"l.j.pre", "l.o.pre"}
+    tensors = {**model.tensors, "both": model.tensors["l.i.pre"]}
+    assert hidden(twice, tensors, {"l.c.next"}) == {"l.j.pre", "l.o.pre"}
 
 
 def test_a_scan_is_cut_around_its_recurrence():

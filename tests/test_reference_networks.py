@@ -1,5 +1,7 @@
 """Networks read from their file and run in exact rational arithmetic: every tensor, every step."""
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +33,8 @@ from golden.operations import (
 )
 from golden.stimulus import mixed
 from golden.weights import FORMATS
+
+TESTS = Path(__file__).parent
 
 Feeds = dict[str, Feed]
 Traces = dict[str, list[np.ndarray]]
@@ -216,3 +220,12 @@ DATA = every_operation.MODEL.to_bytes()
 def test_another_file_is_refused_by_the_reference(data, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         read(data)
+
+
+def test_the_reference_shares_no_code_with_what_it_checks():
+    program = "import reference_network, sys; print(*{m.split('.')[0] for m in sys.modules})"
+    python = [sys.executable, "-c", program]
+    done = subprocess.run(python, cwd=TESTS, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert {"reference", "fractions"} <= imported
+    assert not imported & {"golden", "irnn_hw", "rtl", "sim", "numpy"}

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.attention import ContextSpec
 from rtl.divider import Divider, PipelinedDivider, ZeroPoint, divider_layout
-from rtl.pipeline import Pipeline, delayed
+from rtl.pipeline import Pipeline, chain, delayed
 
 ACCUMULATOR_BITS = 32
 
@@ -165,10 +165,5 @@ class Context(Pipeline):
 
     def elaborate(self, platform):
         m = Module()
-        source = wiring.flipped(self.i)
-        for name, unit in self._chain.items():
-            m.submodules[name] = unit
-            wiring.connect(m, source, unit.i)
-            source = unit.o
-        wiring.connect(m, source, wiring.flipped(self.o))
+        chain(m, self, self._chain)
         return m

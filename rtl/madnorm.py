@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
 from golden.elementwise import AffineSpec
@@ -13,7 +12,7 @@ from golden.madnorm import MadNormSpec
 from golden.npu_config import REQUANTIZER, ROUNDER
 from rtl.affine import Affine
 from rtl.divider import Divider, PipelinedDivider, ZeroPoint, divider_layout
-from rtl.pipeline import Pipeline, delayed
+from rtl.pipeline import Pipeline, chain, delayed
 from rtl.requantizer import Requantizer
 from rtl.rounder import Rounder
 
@@ -220,10 +219,5 @@ class MadNorm(Pipeline):
 
     def elaborate(self, platform):
         m = Module()
-        source = wiring.flipped(self.i)
-        for name, unit in self._chain.items():
-            m.submodules[name] = unit
-            wiring.connect(m, source, unit.i)
-            source = unit.o
-        wiring.connect(m, source, wiring.flipped(self.o))
+        chain(m, self, self._chain)
         return m

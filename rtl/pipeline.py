@@ -1,5 +1,7 @@
 """The handshake that every arithmetic unit shares."""
 
+from collections.abc import Mapping
+
 from amaranth.hdl import EnableInserter, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -48,3 +50,13 @@ def delayed(m: Module, value, cycles: int, name: str):
         m.d.sync += register.eq(value)
         value = register
     return value
+
+
+def chain(m: Module, component: wiring.Component, units: Mapping[str, wiring.Component]) -> None:
+    """Units one after another between the streams `i` and `o` of a component."""
+    source = wiring.flipped(component.i)
+    for name, unit in units.items():
+        m.submodules[name] = unit
+        wiring.connect(m, source, unit.i)
+        source = unit.o
+    wiring.connect(m, source, wiring.flipped(component.o))

@@ -189,6 +189,18 @@ def test_a_decoder_steps_while_its_encoder_rests():
         executor.step(0)
 
 
+def test_a_run_goes_on_forward_and_begins_anew_in_reverse():
+    model, feeds = made("encoder-decoder")
+    sides = "e0.forward.h.next", "e0.backward.h.next"
+    executor = Executor(model, 5, sides)
+    first, second = (executor.run({"speech": feeds["speech"]}) for _ in range(2))
+    for n, length in enumerate(feeds["speech"].lengths):
+        forward, backward = (
+            np.array_equal(first[side][n, :length], second[side][n, :length]) for side in sides
+        )
+        assert (forward, backward) == (False, True)
+
+
 def test_a_state_stays_where_its_sequence_ended():
     model, feeds = made("LSTM")
     tokens, lengths = feeds["text"].tokens, np.array([25, 1, 7, 12, 3, 24])

@@ -1,4 +1,4 @@
-"""Attention: padding, clamp counts, refusals; its numbers are checked in test_reference.py."""
+"""Attention: padding, clamp counts, refusals; its numbers are checked in test_reference_*.py."""
 
 from dataclasses import replace
 

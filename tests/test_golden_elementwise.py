@@ -1,4 +1,4 @@
-"""Element-wise operations: refusals, shapes, clamp counts; more numbers in test_reference.py."""
+"""Element-wise operations: refusals, shapes, clamp counts; more numbers in test_reference_*.py."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""MadNorm: rows, clamp counts and refusals; its numbers are checked in test_reference.py."""
+"""MadNorm: rows, clamp counts and refusals; its numbers are checked in test_reference_*.py."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a plan is made of against the plain definitions: every operand, every clamp."""
+"""Kernels and batched products against the plain definitions: every operand, every clamp."""
 
 from dataclasses import replace
 

@@ -77,6 +77,7 @@ class Executor:
         self.tensors.last = {}
         self._traces: dict[str, Codes] = {}  # (T, batch, length) of what another scan may read
         self._read: dict[str, Sequence] = {}
+        self._memories: dict[str, tuple[Sequence, Memory]] = {}  # of each attention, and of what
 
     def step(self, token: ArrayLike | None = None, **inputs: ArrayLike) -> Int64:
         """One time step of the last sequence: a token (batch,), or codes (batch, length) of each
@@ -127,14 +128,22 @@ class Executor:
         return {n: sequence.flipped(c) for n, c in traces.items()} if flip else traces
 
     def _memory(self, op: Attend) -> Memory:
-        """What attention reads. Raises ValueError where its sequence has not been read."""
+        """What attention reads, made anew once its sequence is read anew, not at each step.
+
+        Raises ValueError where it has not been read.
+        """
         _, key, encoder = op.inputs
         (sequence,) = {w.scan.sequence for w in self._walks if key in w.visible}
         if sequence not in self._read:
             raise ValueError(f"feeds: sequence {sequence} is attended to; run it first")
-        key_codes, codes = (self._traces[n].swapaxes(0, 1) for n in (key, encoder))
-        spec = self.model.spec(op.output)
-        return remember(key_codes, codes, self._read[sequence].lengths, spec.context.max_steps)
+        read = self._read[sequence]
+        made = self._memories.get(op.output)
+        if made is None or made[0] is not read:
+            key_codes, codes = (self._traces[n].swapaxes(0, 1) for n in (key, encoder))
+            longest = self.model.spec(op.output).context.max_steps
+            made = read, remember(key_codes, codes, read.lengths, longest)
+            self._memories[op.output] = made
+        return made[1]
 
 
 def saturating(model: IntModel) -> dict[str, ClampCount]:

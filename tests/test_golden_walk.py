@@ -189,6 +189,22 @@ def test_a_decoder_steps_while_its_encoder_rests():
         executor.step(0)
 
 
+def test_an_encoder_that_is_read_anew_is_attended_anew():
+    model, feeds = made("encoder-decoder")
+    features = feeds["speech"].inputs["features"][::-1].copy()
+    other = Feed(None, {"features": features}, feeds["speech"].lengths[::-1].copy())
+    executor, alone = Executor(model, 5), Executor(model, 5)
+    executor.run({"speech": feeds["speech"]})
+    executor.step(3)
+    alone.run({"speech": other})
+    executor.reset()
+    executor.run({"speech": other})
+    assert np.array_equal(executor.step(3), alone.step(3))
+    executor.run({"speech": feeds["speech"]})  # without a reset: the memory still is the new one
+    alone.run({"speech": feeds["speech"]})
+    assert np.array_equal(executor.step(4), alone.step(4))
+
+
 def test_a_run_goes_on_forward_and_begins_anew_in_reverse():
     model, feeds = made("encoder-decoder")
     sides = "e0.forward.h.next", "e0.backward.h.next"

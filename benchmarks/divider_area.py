@@ -18,9 +18,9 @@ from irnn_hw.console import out
 from rtl.affine import Affine
 from rtl.context import Context
 from rtl.divider import Divider, IterativeDivider, PipelinedDivider, ReciprocalDivider
-from rtl.division_vectors import affine_spec, context_spec, madnorm_spec
 from rtl.madnorm import MadNorm
 from rtl.pipeline import Pipeline
+from rtl.units.division import affine_spec, context_spec, madnorm_spec
 
 CACHE = Path(__file__).parents[1] / "build" / "area"
 # The number: quotient bits a cycle, or a stage.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from golden.errors import InputError
 from rtl.units import UNITS
 from sim.mutation import Mutation, mutant_verilog
+from sim.mutations import MUTATIONS
 from sim.unit_check import UnitBench
-from sim.unit_mutations import MUTATIONS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rtl.emit import verilog_text
-from rtl.units import Unit, unpack
+from rtl.units.unit import Unit, unpack
 from sim import native, verilator
 from sim.check import CheckResult
 from sim.streams import Expected, Observed, judge, patterns

@@ -7,7 +7,7 @@ from pathlib import Path
 from golden.activation import PwlSpec
 from rtl.emit import verilog_text
 from rtl.pipeline import Pipeline
-from rtl.units import Unit, Vectors, pack, unpack
+from rtl.units.unit import Unit, Vectors, pack, unpack
 from sim import pysim
 from sim.native import NativeUnit, build_native, observed, to_words
 from sim.streams import Expected, judge, patterns

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from golden.errors import InputError
 from irnn_hw import mutate
 from irnn_hw.cli import app
-from sim.unit_mutations import MUTATIONS
+from sim.mutations import MUTATIONS
 
 
 def test_there_are_enough_and_each_has_its_own_name():

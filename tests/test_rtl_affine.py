@@ -5,7 +5,7 @@ from native_runs import every_pattern, full_rate, load, numbers
 from golden.elementwise import AffineSpec, affine
 from golden.fixed import FixedPoint
 from rtl.affine import Affine
-from rtl.division_vectors import affine_spec
+from rtl.units.division import affine_spec
 
 
 @pytest.mark.parametrize("length", [1, 2, 30])

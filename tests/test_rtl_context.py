@@ -10,7 +10,7 @@ from golden.attention import ContextSpec, context
 from golden.fixed import FixedPoint
 from rtl.context import Context, context_layout, weight_sum_bits
 from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider
-from rtl.division_vectors import context_spec
+from rtl.units.division import context_spec
 from sim.streams import patterns
 
 # name -> (variant, cycles of a division, cycles from one to the next)

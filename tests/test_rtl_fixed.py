@@ -10,7 +10,7 @@ from rtl_cases import as_unit, complaints
 from golden import fixed as golden
 from rtl.fixed import half_units, narrow, round_saturate, saturate, shift_halves
 from rtl.pipeline import Pipeline
-from rtl.units import pack
+from rtl.units.unit import pack
 from sim.unit_check import UnitBench
 
 BITS = 3

@@ -5,7 +5,7 @@ from rtl_cases import as_unit, complaints, reference
 from golden.linear import MatVecSpec, accumulate
 from golden.npu_config import MAC_ARRAY
 from rtl.mac_array import MacArray, mac_layout
-from rtl.units import pack
+from rtl.units.unit import pack
 from sim.unit_check import UnitBench
 
 MASK = 0xFFFFFFFF

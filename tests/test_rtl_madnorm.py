@@ -11,8 +11,8 @@ from golden.elementwise import affine, subtract_spec
 from golden.fixed import FixedPoint
 from golden.madnorm import MadNormSpec, madnorm
 from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider
-from rtl.division_vectors import affine_spec, madnorm_spec
 from rtl.madnorm import MadNorm, MadNormDivisions
+from rtl.units.division import affine_spec, madnorm_spec
 
 # name -> (variant, cycles of a division, cycles from one to the next)
 DIVIDERS = {

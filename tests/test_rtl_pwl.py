@@ -13,8 +13,8 @@ from irnn_hw.quant.pwl_methods import fit_by
 from rtl.pwl import Pwl, PwlBank, PwlSearch, offsets
 from rtl.pwl_constants import FloorForm, floor_form
 from rtl.pwl_table import PwlTable
-from rtl.pwl_vectors import every_code
-from rtl.units import Vectors
+from rtl.units.pwl import every_code
+from rtl.units.unit import Vectors
 
 # Components that are only looked at, or refused.
 unused = pytest.mark.filterwarnings("ignore:.*created but never used")

@@ -10,8 +10,8 @@ from golden.stimulus import pwl_spec
 from rtl.pwl_load import PwlSizes
 from rtl.pwl_loadable import LoadablePwl, LoadablePwlSearch
 from rtl.pwl_table import LoadablePwlTable, table_layout, table_words
-from rtl.pwl_vectors import loaded
-from rtl.units import Vectors
+from rtl.units.pwl import loaded
+from rtl.units.unit import Vectors
 
 # Components that are only looked at, or refused.
 unused = pytest.mark.filterwarnings("ignore:.*created but never used")

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from rtl.emit import verilog_text
 from rtl.pipeline import Pipeline
-from rtl.units import UNITS, pack, unpack
+from rtl.units import UNITS
+from rtl.units.unit import pack, unpack
 
 LAYOUT = StructLayout(
     {"a": 3, "b": signed(5), "c": ArrayLayout(ArrayLayout(signed(4), 2), 3), "d": 1}

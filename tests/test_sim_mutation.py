@@ -5,8 +5,8 @@ import pytest
 from rtl.emit import verilog_text
 from rtl.units import UNITS
 from sim.mutation import mutant_verilog
+from sim.mutations import MUTATIONS
 from sim.unit_check import TOPLEVEL, UnitBench
-from sim.unit_mutations import MUTATIONS
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from golden.errors import InputError
-from rtl.units import UNITS, Vectors
+from rtl.units import UNITS
+from rtl.units.unit import Vectors
 from sim.check import Check, CheckResult
 from sim.junit import write_junit
 from sim.regression import all_passed, run_regression, summary_table, unit_checks

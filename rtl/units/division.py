@@ -1,5 +1,6 @@
-"""The units that divide, for the registry: stimulus with golden's answers."""
+"""The units of the registry that divide, and what stands around a division."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,8 @@ from rtl.affine import Affine
 from rtl.context import Context, context_layout
 from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider, divider_layout
 from rtl.madnorm import MadNorm
+from rtl.pipeline import Pipeline
+from rtl.units.unit import Unit, Vectors
 
 Words = tuple[list[int], list[int]]  # packed payloads in, and out
 
@@ -131,35 +134,42 @@ def context_sequences(spec: ContextSpec, lanes: int, shortest: int, seed: int) -
 _NORM, _AFFINE, _CONTEXT = madnorm_spec(30), affine_spec(30), context_spec()
 _PAIRS = "25 by 8 bits, every pair of a normalization"
 
-# Rows of the registry: name, summary, component, words of a seed.
+
+def _division(
+    name: str, summary: str, build: Callable[[], Pipeline], words: Callable[[int], Words]
+) -> Unit:
+    return Unit(name, summary, build, lambda seed: Vectors(*words(seed)))
+
+
 DIVISION_UNITS = (
-    ("divider-8", f"{_PAIRS}, restoring", PipelinedDivider, every_pair),
-    ("divider-reciprocal", f"{_PAIRS}, by reciprocals", ReciprocalDivider, every_pair),
-    (
+    _division("divider-8", f"{_PAIRS}, restoring", PipelinedDivider, every_pair),
+    _division("divider-reciprocal", f"{_PAIRS}, by reciprocals", ReciprocalDivider, every_pair),
+    _division(
         "divider-32",
         "48 by 32 bits, restoring, 2 quotient bits a stage",
         partial(PipelinedDivider, n_bits=48, d_bits=32, step=2),
         wide_divisions,
     ),
-    (
+    _division(
         "madnorm-30",
         "MadNorm, rows of 30 codes, pipelined divider",
         partial(MadNorm, spec=_NORM),
         partial(madnorm_rows, _NORM, 33),
     ),
-    (
+    _division(
         "affine-30",
         "gamma y + beta, rows of 30 codes",
         partial(Affine, spec=_AFFINE),
         partial(affine_rows, _AFFINE, 33),
     ),
-    (
+    _division(
         "context-1",
         "attention's context, 1 lane, pipelined divider",
         partial(Context, spec=_CONTEXT),
         partial(context_sequences, _CONTEXT, 1, 1),
     ),
-    (  # Sequences of 2 x 8 beats or more: the two divisions of one end before the next has ended.
+    # Sequences of 2 x 8 beats or more: the two divisions of one end before the next has ended.
+    _division(
         "context-2",
         "attention's context, 2 lanes, one iterative divider of 2 quotient bits a cycle",
         partial(Context, spec=_CONTEXT, lanes=2, divider=partial(IterativeDivider, step=2)),

@@ -1,0 +1,102 @@
+"""The PWL units of the registry: every code, after the words of the table where it is loaded."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from amaranth.lib.data import StructLayout
+
+from golden import stimulus
+from golden.activation import LutSpec, PwlSpec, look_up, pwl, tabulate
+from rtl.pipeline import Pipeline
+from rtl.pwl import Pwl, PwlSearch
+from rtl.pwl_load import PwlSizes
+from rtl.pwl_loadable import LoadablePwl, LoadablePwlSearch
+from rtl.pwl_table import LoadablePwlTable, PwlTable, table_layout, table_words
+from rtl.units.unit import Unit, Vectors
+
+
+def every_code(spec: PwlSpec | LutSpec, seed: int) -> tuple[list[int], list[int]]:
+    """Every code in order, then 256 of them in another; golden's answers."""
+    codes = np.arange(1 << spec.in_bits)
+    order = np.random.default_rng(seed).permutation(codes)
+    codes = np.concatenate([codes, order[:256]])
+    golden = pwl(spec, codes) if isinstance(spec, PwlSpec) else look_up(spec, codes)
+    return codes.tolist(), golden.tolist()
+
+
+def loaded(
+    layout: StructLayout, words: Iterable[Mapping[str, int]], spec: PwlSpec | LutSpec, seed: int
+) -> tuple[list[int], list[int], int]:
+    """The words that load the table and every code; golden's answers; how many words there are.
+
+    Where it sends a code, a payload's other fields are the complement of a word's: no part of them
+    may be taken.
+    """
+    load = [layout.const(word).as_bits() for word in words]
+    other = layout.const({**dict.fromkeys(layout.members, -1), "q": 0, "write": 0}).as_bits()
+    codes, outputs = every_code(spec, seed)
+    sent = [~load[n % len(load)] & other | code for n, code in enumerate(codes)]
+    return load + sent, outputs, len(load)
+
+
+def _pwl(pieces: int, in_bits: int, search: bool = False) -> Unit:
+    spec = stimulus.pwl_spec(pieces, pieces, in_bits)
+
+    def build() -> Pipeline:
+        return PwlSearch(spec=spec, block=pieces > 16) if search else Pwl(spec=spec)
+
+    name = f"pwl-{'search-' if search else ''}{pieces}-in{in_bits}"
+    summary = f"constant PWL of {pieces} pieces, {in_bits}-bit input, every code"
+    return Unit(name, summary, build, lambda seed: Vectors(*every_code(spec, seed)))
+
+
+def _pwl_load(pieces: int, in_bits: int, out_bits: int, search: bool = False) -> Unit:
+    """The table loaded has three quarters of the pieces that the unit holds."""
+    spec = stimulus.pwl_spec(pieces, pieces * 3 // 4, in_bits, out_bits)
+    sizes = PwlSizes(pieces, in_bits, out_bits)
+
+    def vectors(seed: int) -> Vectors:
+        return Vectors(*loaded(sizes.layout(), sizes.words(spec), spec, seed))
+
+    unit = LoadablePwlSearch if search else LoadablePwl
+    name = f"pwl-load-{'search-' if search else ''}{pieces}-in{in_bits}"
+    summary = f"loadable PWL of {pieces} pieces, {in_bits}-bit input, every code"
+    return Unit(name, summary, lambda: unit(sizes=sizes), vectors)
+
+
+def _table_load(in_bits: int) -> Unit:
+    spec = tabulate(stimulus.pwl_spec(in_bits, 16, in_bits))
+
+    def vectors(seed: int) -> Vectors:
+        return Vectors(*loaded(table_layout(in_bits, 8), table_words(spec), spec, seed))
+
+    summary = f"loadable table, {in_bits}-bit input, every code"
+    name = f"pwl-load-table-in{in_bits}"
+    return Unit(name, summary, lambda: LoadablePwlTable(in_bits=in_bits), vectors)
+
+
+def _table() -> Unit:
+    spec = tabulate(stimulus.pwl_spec(8, 16))
+    summary = "constant table, 8-bit input, every code"
+    return Unit(
+        "pwl-table-in8",
+        summary,
+        lambda: PwlTable(spec=spec),
+        lambda seed: Vectors(*every_code(spec, seed)),
+    )
+
+
+PWL_UNITS = (
+    _pwl(2, 8),
+    _pwl(16, 8),
+    _pwl(16, 16),
+    _pwl(16, 8, search=True),
+    _pwl(96, 16, search=True),
+    _pwl_load(16, 8, 8),
+    _pwl_load(16, 16, 16),
+    _pwl_load(16, 8, 16, search=True),
+    _pwl_load(128, 16, 8, search=True),
+    _table(),
+    _table_load(8),
+    _table_load(16),
+)

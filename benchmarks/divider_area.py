@@ -1,6 +1,6 @@
 """What division costs: cycles and ECP5 area of every divider, and of the units around it.
 
-Usage: python -P benchmarks/divider_area.py. The tables of docs/npu.md; Yosys, not placed. Results
+Usage: python -P benchmarks/divider_area.py. The tables of docs/units.md; Yosys, not placed. Results
 are kept in build/area: the first run takes about a minute.
 """
 
@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.data import StructLayout
 from rich.table import Table
 
 from irnn_hw.area.yosys import estimate
 from irnn_hw.console import out
+from irnn_hw.quant.params import QuantParams
+from irnn_hw.quant.pwl import FUNCTIONS, fit
 from rtl.affine import Affine
-from rtl.context import Context
+from rtl.context import Context, ContextSizes
 from rtl.divider import Divider, IterativeDivider, PipelinedDivider, ReciprocalDivider
 from rtl.madnorm import MadNorm
 from rtl.pipeline import Pipeline
-from rtl.units.division import affine_spec, context_spec, madnorm_spec
+from rtl.pwl import Pwl, PwlSearch
+from rtl.softmax import Exp, ShiftedScores, Softmax
+from rtl.units.attention import context_spec
+from rtl.units.division import affine_spec, madnorm_spec
 
 CACHE = Path(__file__).parents[1] / "build" / "area"
 # The number: quotient bits a cycle, or a stage.
@@ -29,32 +31,8 @@ VARIANTS: dict[str, Callable[..., Divider]] = {
     for name, kind in (("iterative", IterativeDivider), ("pipelined", PipelinedDivider))
     for step in (1, 2, 4)
 } | {"reciprocal": ReciprocalDivider}
-ROW, LANES = 200, 4
-
-
-class FixedShift(Pipeline):
-    """A divider whose shift is a constant: what is left without the shifter."""
-
-    def __init__(self, divider: Divider):
-        layout = divider.i.payload.shape()
-        super().__init__(
-            StructLayout({k: layout[k].shape for k in "nd"}), divider.o.payload.shape()
-        )
-        self._divider, self.LATENCY = divider, divider.LATENCY
-        self.INTERVAL = divider.INTERVAL
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.divider = divider = self._divider
-        wiring.connect(m, divider.o, wiring.flipped(self.o))
-        m.d.comb += [
-            divider.i.payload.n.eq(self.i.payload.n),
-            divider.i.payload.d.eq(self.i.payload.d),
-            divider.i.payload.shift.eq(12),
-            divider.i.valid.eq(self.i.valid),
-            self.i.ready.eq(divider.i.ready),
-        ]
-        return m
+ROW, LANES, STEPS = 200, 4, 128
+SCORES = QuantParams(10 / 65535, 65535, 16)  # of exp: 10 below the largest is next to nothing
 
 
 def units() -> Iterator[tuple[str, str, Pipeline]]:
@@ -65,21 +43,39 @@ def units() -> Iterator[tuple[str, str, Pipeline]]:
         if name != "reciprocal":
             yield "48 by 32 bits", name, variant(n_bits=48, d_bits=32)
     for name in ("iterative-1", "iterative-2", "pipelined-1", "pipelined-2"):
-        wide = VARIANTS[name](n_bits=48, d_bits=32)
-        yield "48 by 32, constant shift", name, FixedShift(wide)
+        yield "48 by 32, constant shift", name, VARIANTS[name](n_bits=48, d_bits=32, shift=15)
     for name in ("iterative-1", "iterative-4", "pipelined-1", "reciprocal"):
         yield f"MadNorm, {ROW}", name, MadNorm(spec=madnorm_spec(ROW), divider=VARIANTS[name])
     yield f"affine, {ROW}", "", Affine(spec=affine_spec(ROW))
+    for steps in (None, STEPS):
+        sizes = ContextSizes(context_spec(), LANES, steps)
+        for name in ("iterative-1", "iterative-4", "pipelined-1"):
+            component = Context(sizes=sizes, divider=VARIANTS[name])
+            yield f"context, {LANES} lanes, {sizes.steps} steps", name, component
+    yield from softmax()
+
+
+def softmax() -> Iterator[tuple[str, str, Pipeline]]:
+    """(unit, variant, component) of softmax and context, and of what stands before the context."""
+    exp = fit(FUNCTIONS["exp"], SCORES, QuantParams(1 / 255, 0), 16)
+    sizes = ContextSizes(context_spec(), LANES, STEPS)
+    about = f"{LANES} lanes, {STEPS} steps"
+    yield f"shifted scores, {about}", "", ShiftedScores(sizes=sizes)
+    for name, activation in (("search", PwlSearch), ("comparators", Pwl)):
+        component = Exp(exp=exp, sizes=sizes, activation=activation)
+        yield f"exp, {exp.pieces} pieces, {LANES} lanes", name, component
     for name in ("iterative-1", "iterative-4", "pipelined-1"):
-        component = Context(spec=context_spec(), lanes=LANES, divider=VARIANTS[name])
-        yield f"context, {LANES} lanes", name, component
+        component = Softmax(
+            exp=exp, spec=sizes.spec, lanes=LANES, max_steps=STEPS, divider=VARIANTS[name]
+        )
+        yield f"softmax, {about}", name, component
 
 
 def main() -> None:
     table = Table("unit", "variant", "latency", "interval", "LUT", "FF", "DSP", "BRAM")
     for unit, variant, component in units():
         area = estimate(component, "unit", "ecp5", CACHE)["total"]
-        timing = component.LATENCY, getattr(component, "INTERVAL", 1)
+        timing = component.LATENCY, getattr(component, "SPACING", component.INTERVAL)
         table.add_row(
             unit, variant, *map(str, timing), *(str(area[f]) for f in ("lut", "ff", "dsp", "bram"))
         )

@@ -17,7 +17,9 @@ from golden.model import IntModel
 from golden.npu_config import CONFIGS, config_named
 from golden.program import Program
 from irnn_hw.console import bar, console, mutant_table, out, show, stats_table, tool_table
+from irnn_hw.estimate.cli import estimate
 from irnn_hw.files import write_json
+from irnn_hw.interrupt import EXIT_CODE, say_interrupted, watch_interrupts
 from irnn_hw.pwl_cli import app as pwl_app
 from irnn_hw.sweep.cli import sweep
 
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(pwl_app, name="pwl")
 app.command()(sweep)
+app.command()(estimate)
 
 Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON on stdout.")]
 CorpusName = Annotated[
@@ -151,6 +154,78 @@ def run(
 
 
 @app.command()
+def verify(
+    model: Annotated[Path, typer.Option(help="Integer model, as `irnn export` writes it.")],
+    checkpoint: Annotated[Path, typer.Option(help="What it was exported from.")],
+    corpus: CorpusName = "pydoc",
+    inputs: Annotated[
+        Path | None, typer.Option(help="Vectors (.npy) instead of a corpus' held-out text.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every tensor, not only outputs.")] = False,
+    program: Annotated[
+        Path | None, typer.Option(help="The NPU, executing this program of the model, as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare training module, golden model and NPU over a test set, value by value."""
+    from irnn_hw.data.corpus import load_corpus
+    from irnn_hw.verify import input_parts, text_parts
+    from irnn_hw.verify import verify as run_verify
+
+    network = IntModel.load(model)
+    parts = (
+        text_parts(network, load_corpus(corpus)) if inputs is None else input_parts(network, inputs)
+    )
+    with bar("verify") as report:
+        compiled = None if program is None else Program.load(program)
+        figures = run_verify(network, checkpoint, parts, every, compiled, report)
+    show(figures, str(model), as_json)
+    _compared(figures["values_differing"] == 0, "training module, golden model or NPU differ")
+
+
+@app.command("import")
+def import_command(
+    weights: Annotated[Path, typer.Argument(help="A torch file: the state_dict of the module.")],
+    inputs: Annotated[
+        Path, typer.Option(help="Real input vectors (.npy), (T, features) or (N, T, features).")
+    ],
+    model: Annotated[Path, typer.Option("-o", "--out")] = Path("build/model.irnn"),
+    prefix: Annotated[
+        str | None, typer.Option(help="Of the module's tensors, as `encoder.`; default: found.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Of a linear layer behind the module, as `fc.`.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Bits and pieces: lm8, or asr16 for 16-bit gates and cells.")
+    ] = "lm8",
+    pieces: Annotated[int | None, typer.Option(help="Of the PWL; default the preset's.")] = None,
+    method: Annotated[str, typer.Option(help="Of their knots: greedy or optimal.")] = "greedy",
+    per_row: Annotated[bool, typer.Option(help="A scale for each row of the weights.")] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Write this too, for `irnn verify` and training.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Quantize a trained torch.nn.LSTM or nn.GRU: ranges of real data, no further training."""
+    from irnn_hw.importing import import_file
+    from irnn_hw.qat.config import Schedule
+    from irnn_hw.qat.torch_import import Kept
+    from irnn_hw.quant.presets import preset_named
+
+    bits = preset_named(preset)
+    config = Schedule(pieces=pieces or bits.pieces, method=method)
+    with bar("import") as report:
+        figures = import_file(
+            weights, inputs, model, config, Kept(bits.gate_bits, bits.cell_bits, per_row),
+            prefix=prefix, head=head, checkpoint=checkpoint, progress=report,
+        )  # fmt: skip
+    show(figures, str(model), as_json)
+    if not as_json:
+        out.print(stats_table(figures["tensors"]))
+
+
+@app.command()
 def inspect(model: ModelFile, as_json: Json = False) -> None:
     """Show what a model file holds: operations, shapes, bits, sizes, and its largest sums."""
     from irnn_hw.inspect import inspect_model
@@ -266,6 +341,28 @@ def mutate(
 
 
 @app.command()
+def prove(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Proofs, or what their names begin with.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Those of minutes, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove properties of the RTL for all inputs, by the SAT solver of Yosys."""
+    from irnn_hw.prove import chosen, proof_table
+    from irnn_hw.prove import prove as run_proofs
+
+    with bar("prove") as report:
+        verdicts = run_proofs(chosen(names, everything), report)
+    if as_json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
+    else:
+        out.print(proof_table(verdicts))
+    failed = [f"{v.name} {v.state}" for v in verdicts if not v.ok]
+    _compared(not failed, ", ".join(failed))
+
+
+@app.command()
 def area(
     unit: Annotated[str, typer.Argument(help="A unit of the registry, or npu.")] = "npu",
     config: ConfigName = "base",
@@ -339,15 +436,17 @@ def _compared(well: bool, message: str, code: int = 1) -> None:
 
 
 def main() -> NoReturn:
-    """Entry point: errors of input end in one line and exit code 2."""
+    """Entry point: errors of input end in one line and exit code 2, Ctrl-C in one and 130."""
+    watch_interrupts()
     try:
         app(standalone_mode=True)
     except InputError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from what is done")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == EXIT_CODE:
+            say_interrupted()
+        raise
     sys.exit(0)
 
 

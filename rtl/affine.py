@@ -4,8 +4,8 @@ from amaranth.hdl import Array, Const, Signal, signed
 
 from golden.elementwise import AffineSpec
 from golden.npu_config import ROUNDER
+from rtl.constant_requantizer import ConstantRounder
 from rtl.pipeline import Pipeline, delayed
-from rtl.rounder import Rounder
 
 
 class Affine(Pipeline):
@@ -47,13 +47,13 @@ class Affine(Pipeline):
         late = delayed(m, offset, 2, "offset")
         total = Signal((product + late).shape())
         m.d.sync += total.eq(product + late)
-        m.submodules.rounder = rounder = Rounder(width=len(total), bits=spec.out_bits)
-        m.d.comb += [
-            rounder.p.eq(total),
-            rounder.shift.eq(spec.multiplier.shift),
-            rounder.zero_point.eq(spec.out_zero_point),
-            self.o.payload.eq(rounder.q),
-        ]
+        m.submodules.rounder = rounder = ConstantRounder(
+            width=len(total),
+            bits=spec.out_bits,
+            shift=spec.multiplier.shift,
+            zero_point=spec.out_zero_point,
+        )
+        m.d.comb += [rounder.p.eq(total), self.o.payload.eq(rounder.q)]
 
 
 def _constant(values, index):

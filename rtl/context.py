@@ -1,6 +1,7 @@
 """The context vector of attention (section 4.3): weighted sums, divided once."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from amaranth.hdl import Const, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
@@ -11,29 +12,62 @@ from golden.attention import ContextSpec
 from rtl.divider import Divider, PipelinedDivider, ZeroPoint, divider_layout
 from rtl.pipeline import Pipeline, chain, delayed
 
-ACCUMULATOR_BITS = 32
 
+@dataclass(frozen=True, slots=True)
+class ContextSizes:
+    """What a context unit holds: `lanes` elements, sequences of at most `max_steps` beats.
 
-def weight_sum_bits(spec: ContextSpec) -> int:
-    """Bits of sum e: the longest sequence is one whose numerators fit 32 bits."""
-    return (spec.max_steps * ((1 << spec.exp_bits) - 1)).bit_length()
+    max_steps: None for the longest that golden takes, whose numerators just fit 32 bits.
+    Raises ValueError naming the size that does not fit.
+    """
 
+    spec: ContextSpec
+    lanes: int = 1
+    max_steps: int | None = None
 
-def divider_widths(spec: ContextSpec) -> dict[str, int]:
-    """Widths of the division: parameters of a Divider."""
-    n_bits = ACCUMULATOR_BITS + spec.multiplier.mantissa.bit_length()
-    return {"n_bits": n_bits, "d_bits": weight_sum_bits(spec), "bits": spec.out_bits}
+    def __post_init__(self) -> None:
+        if self.lanes < 1:
+            raise ValueError(f"context: {self.lanes} lanes; at least 1")
+        if not 1 <= self.steps <= self.spec.max_steps:
+            raise ValueError(f"context: {self.steps} steps; 1 to {self.spec.max_steps}")
 
+    @property
+    def steps(self) -> int:
+        """The longest sequence."""
+        return self.spec.max_steps if self.max_steps is None else self.max_steps
 
-def context_layout(spec: ContextSpec, lanes: int) -> StructLayout:
-    """A beat: the weight of an encoder step, `lanes` of its codes, whether it is the last one."""
-    return StructLayout({"e": spec.exp_bits, "h": ArrayLayout(spec.h_bits, lanes), "last": 1})
+    @property
+    def divisor_bits(self) -> int:
+        """Bits of sum e."""
+        return (self.steps * ((1 << self.spec.exp_bits) - 1)).bit_length()
 
+    @property
+    def numerator_bits(self) -> int:
+        """Bits of sum e (h - Z_h), signed."""
+        z = self.spec.h_zero_point
+        distance = max(z, (1 << self.spec.h_bits) - 1 - z)
+        return (self.steps * ((1 << self.spec.exp_bits) - 1) * distance).bit_length() + 1
 
-def sums_layout(spec: ContextSpec, lanes: int) -> StructLayout:
-    """The numerator of each lane before it is scaled, and the divisor of all of them."""
-    numerators = ArrayLayout(signed(ACCUMULATOR_BITS), lanes)
-    return StructLayout({"n": numerators, "d": weight_sum_bits(spec)})
+    def beat(self) -> StructLayout:
+        """The weight of an encoder step, `lanes` of its codes, whether it is the last one."""
+        spec = self.spec
+        h = ArrayLayout(spec.h_bits, self.lanes)
+        return StructLayout({"e": spec.exp_bits, "h": h, "last": 1})
+
+    def sums(self, lanes: int) -> StructLayout:
+        """The numerator of each of `lanes` before it is scaled, and the divisor of all of them."""
+        numerators = ArrayLayout(signed(self.numerator_bits), lanes)
+        return StructLayout({"n": numerators, "d": self.divisor_bits})
+
+    def division(self) -> dict[str, int]:
+        """Widths and shift of the division: parameters of a Divider."""
+        multiplier = self.spec.multiplier
+        return {
+            "n_bits": self.numerator_bits + multiplier.mantissa.bit_length(),
+            "d_bits": self.divisor_bits,
+            "bits": self.spec.out_bits,
+            "shift": multiplier.shift,
+        }
 
 
 class WeightedSums(Pipeline):
@@ -41,15 +75,15 @@ class WeightedSums(Pipeline):
 
     LATENCY cycles from the last beat; one beat a cycle, the next sequence right behind.
 
-    Parameters: the ContextSpec, lanes.
-    Members: i: In(stream of context_layout), o: Out(stream of sums_layout).
+    Parameters: sizes.
+    Members: i: In(stream of beats), o: Out(stream of sums of all lanes).
     """
 
     LATENCY = 3
 
-    def __init__(self, *, spec: ContextSpec, lanes: int):
-        self._spec, self._lanes = spec, lanes
-        super().__init__(context_layout(spec, lanes), sums_layout(spec, lanes))
+    def __init__(self, *, sizes: ContextSizes):
+        self._spec, self._lanes = sizes.spec, sizes.lanes
+        super().__init__(sizes.beat(), sizes.sums(sizes.lanes))
 
     def datapath(self, m, valid):
         i, o, spec = self.i.payload, self.o.payload, self._spec
@@ -68,7 +102,7 @@ class WeightedSums(Pipeline):
             product = Signal(signed(spec.h_bits + 1 + spec.exp_bits), name=f"product_{k}")
             m.d.sync += [h.eq(i.h[k] - spec.h_zero_point), product.eq(h * e)]
             # Cycle 3: accumulate; a new sequence starts from zero.
-            acc = Signal(signed(ACCUMULATOR_BITS), name=f"acc_{k}")
+            acc = Signal(o.n[k].shape(), name=f"acc_{k}")
             with m.If(valid[2]):
                 m.d.sync += acc.eq(Mux(first, 0, acc) + product)
             m.d.comb += o.n[k].eq(acc)
@@ -77,16 +111,16 @@ class WeightedSums(Pipeline):
 class Drain(wiring.Component):
     """A word of all lanes, given lane after lane: 1 cycle to the first, then one a cycle.
 
-    Parameters: the ContextSpec, lanes.
-    Members: i: In(stream of sums_layout), o: Out(stream of sums_layout of one lane).
+    Parameters: sizes.
+    Members: i: In(stream of sums of all lanes), o: Out(stream of sums of one lane).
     """
 
     LATENCY = 1
 
-    def __init__(self, *, spec: ContextSpec, lanes: int):
-        self._lanes = lanes
-        ports = {"i": In(stream.Signature(sums_layout(spec, lanes)))}
-        super().__init__(ports | {"o": Out(stream.Signature(sums_layout(spec, 1)))})
+    def __init__(self, *, sizes: ContextSizes):
+        self._lanes, self._bits = sizes.lanes, sizes.numerator_bits
+        ports = {"i": In(stream.Signature(sizes.sums(sizes.lanes)))}
+        super().__init__(ports | {"o": Out(stream.Signature(sizes.sums(1)))})
 
     def elaborate(self, platform):
         m = Module()
@@ -100,7 +134,7 @@ class Drain(wiring.Component):
             self.o.payload.n[0].eq(held.n[0]),
         ]
         with m.If(taken):
-            rest = held.n.as_value()[ACCUMULATOR_BITS:]
+            rest = held.n.as_value()[self._bits :]
             m.d.sync += [held.n.as_value().eq(rest), left.eq(left - 1)]
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += [held.eq(self.i.payload), left.eq(self._lanes)]
@@ -110,23 +144,24 @@ class Drain(wiring.Component):
 class Scale(Pipeline):
     """The numerator times the multiplier, for a Divider: LATENCY cycles, one a cycle.
 
-    Parameters: the ContextSpec.
-    Members: i: In(stream of sums_layout of one lane), o: Out(stream of divider_layout).
+    Parameters: sizes.
+    Members: i: In(stream of sums of one lane), o: Out(stream of divider_layout, constant shift).
     """
 
     LATENCY = 2
 
-    def __init__(self, *, spec: ContextSpec):
-        self._multiplier, widths = spec.multiplier, divider_widths(spec)
-        super().__init__(sums_layout(spec, 1), divider_layout(widths["n_bits"], widths["d_bits"]))
+    def __init__(self, *, sizes: ContextSizes):
+        self._mantissa, division = sizes.spec.multiplier.mantissa, sizes.division()
+        super().__init__(
+            sizes.sums(1), divider_layout(division["n_bits"], division["d_bits"], True)
+        )
 
     def datapath(self, m, valid):
         # Cycles 1-2: multiply; the second register moves into the multiplier.
         product = Signal.like(self.o.payload.n)
-        m.d.sync += product.eq(self.i.payload.n[0] * Const(self._multiplier.mantissa))
+        m.d.sync += product.eq(self.i.payload.n[0] * Const(self._mantissa))
         m.d.comb += [
             self.o.payload.n.eq(delayed(m, product, 1, "product")),
-            self.o.payload.shift.eq(self._multiplier.shift),
             self.o.payload.d.eq(delayed(m, self.i.payload.d, 2, "d")),
         ]
 
@@ -134,33 +169,27 @@ class Scale(Pipeline):
 class Context(Pipeline):
     """``context(spec, e, h, lengths)`` of golden/attention.py, `lanes` elements of it at once.
 
-    A beat is an encoder step, a code out an element, lane after lane, through one divider. The
-    last of them comes LATENCY cycles after the last beat. Sequences of lanes * INTERVAL beats or
-    more follow one another at a beat a cycle; before shorter ones, the input waits.
+    A beat is an encoder step, a code out an element, lane after lane, through one divider: one
+    every SPACING cycles. The last of them comes LATENCY cycles after the last beat. Sequences of
+    lanes * SPACING beats or more follow one another at a beat a cycle; before shorter ones, the
+    input waits.
 
-    Parameters: the ContextSpec; lanes; divider: a variant of Divider, called with its widths.
-    Members: i: In(stream of context_layout), o: Out(stream of out_bits).
+    Parameters: sizes; divider: a variant of Divider, called with widths and shift.
+    Members: i: In(stream of beats), o: Out(stream of out_bits).
     """
 
-    def __init__(
-        self,
-        *,
-        spec: ContextSpec,
-        lanes: int = 1,
-        divider: Callable[..., Divider] = PipelinedDivider,
-    ):
-        if lanes < 1:
-            raise ValueError(f"context: {lanes} lanes; at least 1")
-        super().__init__(context_layout(spec, lanes), spec.out_bits)
+    def __init__(self, *, sizes: ContextSizes, divider: Callable[..., Divider] = PipelinedDivider):
+        spec = sizes.spec
+        super().__init__(sizes.beat(), spec.out_bits)
         self._chain = {
-            "sums": WeightedSums(spec=spec, lanes=lanes),
-            "drain": Drain(spec=spec, lanes=lanes),
-            "scale": Scale(spec=spec),
-            "divider": divider(**divider_widths(spec)),
+            "sums": WeightedSums(sizes=sizes),
+            "drain": Drain(sizes=sizes),
+            "scale": Scale(sizes=sizes),
+            "divider": divider(**sizes.division()),
             "zero_point": ZeroPoint(zero_point=spec.out_zero_point, bits=spec.out_bits),
         }
-        self.INTERVAL = self._chain["divider"].INTERVAL
-        waiting = (lanes - 1) * self.INTERVAL
+        self.SPACING = self._chain["divider"].INTERVAL
+        waiting = (sizes.lanes - 1) * self.SPACING
         self.LATENCY = sum(unit.LATENCY for unit in self._chain.values()) + waiting
 
     def elaborate(self, platform):

@@ -17,29 +17,31 @@ STEPS = (1, 2, 4)
 TABLE_BITS = 8  # of a divisor whose reciprocals fit a table
 
 
-def divider_layout(n_bits: int, d_bits: int) -> StructLayout:
-    """Numerator, right shift and divisor of one division."""
-    return StructLayout({"n": signed(n_bits), "shift": SHIFT_BITS, "d": d_bits})
+def divider_layout(n_bits: int, d_bits: int, constant_shift: bool = False) -> StructLayout:
+    """Numerator, right shift (unless it is a constant of the unit) and divisor of a division."""
+    shift = {} if constant_shift else {"shift": SHIFT_BITS}
+    return StructLayout({"n": signed(n_bits), **shift, "d": d_bits})
 
 
 class Divider(Pipeline):
     """``clip(divide_round(n, shift, max(d, 1)), -top, top)`` of golden/fixed.py, top = 2^bits - 1.
 
-    What the variants share: ports, and the two cycles from n to t. INTERVAL: cycles from one
-    accepted division to the next at full rate.
+    What the variants share: ports, and the two cycles from n to t.
 
-    Parameters: n_bits (signed), d_bits, bits of the code made of the quotient.
-    Members: i: In(stream of {n, shift, d}), o: Out(stream of signed(bits + 1)).
+    Parameters: n_bits (signed), d_bits, bits of the code made of the quotient; shift: a constant,
+    or None: each division brings its own.
+    Members: i: In(stream of divider_layout), o: Out(stream of signed(bits + 1)).
     """
 
     PREPARE = 2
-    INTERVAL = 1
 
-    def __init__(self, *, n_bits: int = 25, d_bits: int = 8, bits: int = 8):
+    def __init__(
+        self, *, n_bits: int = 25, d_bits: int = 8, bits: int = 8, shift: int | None = None
+    ):
         if min(n_bits - 1, d_bits, bits) < 1:
             raise ValueError(f"divider: no division of {n_bits} by {d_bits} to {bits} bits")
-        self._d_bits, self._bits = d_bits, bits
-        super().__init__(divider_layout(n_bits, d_bits), signed(bits + 1))
+        self._d_bits, self._bits, self._shift = d_bits, bits, shift
+        super().__init__(divider_layout(n_bits, d_bits, shift is not None), signed(bits + 1))
 
     def _prepare(self, m: Module):
         """t (combinational), the divisor and whether n is negative, PREPARE cycles after i."""
@@ -51,7 +53,11 @@ class Divider(Pipeline):
         # Cycle 2: shift; one bit more than t, and one for the sign that `narrow` wants.
         width = self._bits + self._d_bits + 1
         halves = Signal(width)
-        shifted = Cat(0, magnitude) >> delayed(m, i.shift, 1, "shift")
+        twice = Cat(0, magnitude)
+        if self._shift is None:
+            shifted = twice >> delayed(m, i.shift, 1, "shift")
+        else:
+            shifted = twice[self._shift :]
         m.d.sync += halves.eq(narrow(Cat(shifted, 0).as_signed(), width + 1))
         divisor = delayed(m, divisor, 1, "divisor")
         t = Signal(width)
@@ -138,7 +144,8 @@ class IterativeDivider(Divider):
         accepted = Signal()
         preparing = Signal(self.PREPARE)
         left = Signal(range(self._stages + 1))
-        remainder, rest = Signal(self._d_bits), Signal(count)
+        remainder = Signal(self._d_bits)
+        rest = Signal(count)
         busy = preparing.any() | left.any() | self.o.valid
         taken = self.o.valid & self.o.ready
         m.d.comb += [

@@ -7,14 +7,12 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory
 
 from golden.elementwise import AffineSpec
-from golden.fixed import FixedPoint
 from golden.madnorm import MadNormSpec
 from golden.npu_config import REQUANTIZER, ROUNDER
 from rtl.affine import Affine
+from rtl.constant_requantizer import ConstantRequantizer, ConstantRounder
 from rtl.divider import Divider, PipelinedDivider, ZeroPoint, divider_layout
 from rtl.pipeline import Pipeline, chain, delayed
-from rtl.requantizer import Requantizer
-from rtl.rounder import Rounder
 
 # Cycles from the address of a code to m_x (x - Z_x), to x_hat, and to |x_hat - Z_xh| summed.
 X_SCALED, X_HAT = 3, 4 + ROUNDER
@@ -27,10 +25,14 @@ MEAN, DEVIATION = REQUANTIZER + 2, REQUANTIZER + 1
 FIRST_ADDRESS = 1 + MEAN - X_SCALED
 
 
-def divider_widths(spec: MadNormSpec) -> dict[str, int]:
-    """Widths of the division of Eq. 30: parameters of a Divider."""
-    n_bits = spec.centre.out_bits + 1 + spec.quotient.mantissa.bit_length()
-    return {"n_bits": n_bits, "d_bits": spec.deviation_bits, "bits": spec.out_bits}
+def division(spec: MadNormSpec) -> dict[str, int]:
+    """Widths and shift of the division of Eq. 30: parameters of a Divider."""
+    return {
+        "n_bits": spec.centre.out_bits + 1 + spec.quotient.mantissa.bit_length(),
+        "d_bits": spec.deviation_bits,
+        "bits": spec.out_bits,
+        "shift": spec.quotient.shift,
+    }
 
 
 class _Walk(NamedTuple):
@@ -67,7 +69,7 @@ def _ring(m: Module, name: str, depth: int, enable, data, address):
 
 
 class MadNormDivisions(Pipeline):
-    """Eq. 27-29: ``m (x_hat - Z_xh)``, f and d of golden/madnorm.py, for a Divider.
+    """Eq. 27-29: ``m (x_hat - Z_xh)`` and d of golden/madnorm.py, for a Divider.
 
     Takes one code a cycle, row after row; a row's divisions leave one a cycle, the last of them
     LATENCY = 2 length + 18 cycles after its last code. Meanwhile the next rows are taken: one is
@@ -78,12 +80,12 @@ class MadNormDivisions(Pipeline):
     """
 
     def __init__(self, *, spec: MadNormSpec):
-        self._spec, widths = spec, divider_widths(spec)
+        self._spec, sizes = spec, division(spec)
         second_pass = FIRST_ADDRESS + spec.length - 1 + SUMMED + DEVIATION - NUMERATOR
         self.LATENCY = second_pass + spec.length - 1 + NUMERATOR
         # A row, and what arrives before its first code is read.
         self._depth = 1 << (spec.length + FIRST_ADDRESS - 1).bit_length()
-        super().__init__(spec.x_bits, divider_layout(widths["n_bits"], widths["d_bits"]))
+        super().__init__(spec.x_bits, divider_layout(sizes["n_bits"], sizes["d_bits"], True))
 
     def datapath(self, m, valid):
         spec, o = self._spec, self.o.payload
@@ -101,7 +103,6 @@ class MadNormDivisions(Pipeline):
         m.d.sync += numerator.eq(c * Const(spec.quotient.mantissa))
         m.d.comb += [
             o.n.eq(delayed(m, numerator, 1, "numerator")),
-            o.shift.eq(spec.quotient.shift),
             o.d.eq(deviation),
             self.o.valid.eq(delayed(m, again.running, NUMERATOR, "divide")),
         ]
@@ -126,12 +127,13 @@ class MadNormDivisions(Pipeline):
         # Cycle 4: one sum, so that there is one rounding. Cycles 5-7: round, zero point, saturate.
         total = Signal((scaled_x + scaled_mu).shape())
         m.d.sync += total.eq(scaled_x + scaled_mu)
-        m.submodules.rounder = rounder = Rounder(width=len(total), bits=spec.centre.out_bits)
-        m.d.comb += [
-            rounder.p.eq(total),
-            rounder.shift.eq(spec.centre.shift),
-            rounder.zero_point.eq(spec.centre.out_zero_point),
-        ]
+        m.submodules.rounder = rounder = ConstantRounder(
+            width=len(total),
+            bits=spec.centre.out_bits,
+            shift=spec.centre.shift,
+            zero_point=spec.centre.out_zero_point,
+        )
+        m.d.comb += rounder.p.eq(total)
         return walk, rounder.q
 
     def _mean(self, m: Module, taken):
@@ -147,8 +149,13 @@ class MadNormDivisions(Pipeline):
             rest = Mux(count == 0, 0, total)
             m.d.sync += total.eq(rest + self.i.payload - spec.centre.zero_points[0])
             m.d.sync += count.eq(Mux(last, 0, count + 1))
-        mean = _requantizer(m, "mean", total, done, spec.mean, spec.mean_bits)
-        m.d.comb += mean.i.payload.zero_point.eq(spec.centre.zero_points[1])
+        m.submodules.mean = mean = ConstantRequantizer(
+            acc_width=len(total),
+            multiplier=spec.mean,
+            zero_point=spec.centre.zero_points[1],
+            bits=spec.mean_bits,
+        )
+        _feed(m, mean, total, done)
         return mean, done
 
     def _deviation(self, m: Module, walk: _Walk, x_hat):
@@ -161,38 +168,34 @@ class MadNormDivisions(Pipeline):
         rest = Mux(delayed(m, walk.first, SUMMED - 1, "first"), 0, total)
         m.d.sync += total.eq(rest + abs(c))
         summed = delayed(m, walk.last, SUMMED, "summed")
-        unit = _requantizer(m, "deviation", total, summed, spec.deviation, spec.deviation_bits)
+        m.submodules.deviation = unit = ConstantRequantizer(
+            acc_width=len(total),
+            multiplier=spec.deviation,
+            zero_point=0,
+            bits=spec.deviation_bits,
+        )
+        _feed(m, unit, total, summed)
         d = Signal(spec.deviation_bits)
         with m.If(unit.o.valid):
             m.d.sync += d.eq(unit.o.payload)
         return d, summed
 
 
-def _requantizer(m: Module, name: str, total, valid, multiplier: FixedPoint, bits: int):
-    """A Requantizer of `total`; it never waits."""
-    width = multiplier.mantissa.bit_length()
-    unit = Requantizer(acc_width=len(total), multiplier_width=width, bits=bits)
-    m.submodules[name] = unit
-    m.d.comb += [
-        unit.i.payload.acc.eq(total),
-        unit.i.payload.mantissa.eq(multiplier.mantissa),
-        unit.i.payload.shift.eq(multiplier.shift),
-        unit.i.valid.eq(valid),
-        unit.o.ready.eq(1),
-    ]
-    return unit
+def _feed(m: Module, unit: ConstantRequantizer, total, valid) -> None:
+    """total into the unit, which never waits."""
+    m.d.comb += [unit.i.payload.eq(total), unit.i.valid.eq(valid), unit.o.ready.eq(1)]
 
 
 class MadNorm(Pipeline):
     """``madnorm(spec, x).y`` of golden/madnorm.py; jointly or each gate apart: as long as a row is.
 
     With `affine`, ``affine(affine, y)`` of golden/elementwise.py behind it, whose gamma may span
-    several rows. Rows follow one another without a gap, a code every INTERVAL cycles, which are
-    those of a division. LATENCY: from the last code of x to the last of y, of a single row
-    unless INTERVAL is 1.
+    several rows. All constants are the specs', fixed when the unit is generated. Rows follow one
+    another without a gap, a code out every SPACING cycles, which are those of a division.
+    LATENCY: from the last code of x to the last of y, of a single row unless SPACING is 1.
 
-    Parameters: the MadNormSpec; divider: a variant of Divider, called with its widths; affine: an
-    AffineSpec or None.
+    Parameters: the MadNormSpec; divider: a variant of Divider, called with widths and shift;
+    affine: an AffineSpec or None.
     Members: i: In(stream of x_bits), o: Out(stream of out_bits, those of affine if there is one).
     """
 
@@ -208,13 +211,13 @@ class MadNorm(Pipeline):
         super().__init__(spec.x_bits, spec.out_bits if affine is None else affine.out_bits)
         self._chain: dict[str, Pipeline] = {
             "divisions": MadNormDivisions(spec=spec),
-            "divider": divider(**divider_widths(spec)),
+            "divider": divider(**division(spec)),
             "zero_point": ZeroPoint(zero_point=spec.out_zero_point, bits=spec.out_bits),
         }
-        self.INTERVAL = self._chain["divider"].INTERVAL
+        self.SPACING = self._chain["divider"].INTERVAL
         if affine is not None:
             self._chain["affine"] = Affine(spec=affine, bits=spec.out_bits)
-        waiting = (spec.length - 1) * (self.INTERVAL - 1)
+        waiting = (spec.length - 1) * (self.SPACING - 1)
         self.LATENCY = sum(unit.LATENCY for unit in self._chain.values()) + waiting
 
     def elaborate(self, platform):

@@ -12,11 +12,13 @@ class Pipeline(wiring.Component):
 
     All stages advance together, unless the last holds a payload that is not taken. A subclass adds
     its stages in `datapath`, all in the `sync` domain, from self.i.payload to self.o.payload.
+    A subclass that has its own `elaborate` may take a payload every INTERVAL cycles only.
 
     Members: i: In(stream), o: Out(stream).
     """
 
     LATENCY: int
+    INTERVAL: int = 1
 
     def __init__(self, i_shape, o_shape):
         super().__init__({"i": In(stream.Signature(i_shape)), "o": Out(stream.Signature(o_shape))})

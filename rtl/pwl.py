@@ -51,7 +51,7 @@ class ConstantPwl(Pipeline):
     def __init__(self, *, spec: PwlSpec, block: bool = False):
         self._bits, self._block, self._form = (spec.in_bits, spec.out_bits), block, floor_form(spec)
         self.LATENCY = (
-            self.select_latency(spec.pieces) + ConstantPieces.LATENCY + PwlDatapath.CONSTANT
+            self.select_latency(spec.pieces) + ConstantPieces.LATENCY + PwlDatapath.cycles(False)
         )
         super().__init__(*self._bits)
 

@@ -1,4 +1,4 @@
-"""Comparator banks: the piece of a code in one cycle, one comparator an interior knot."""
+"""Comparator banks: the piece of a code by one comparator an interior knot."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.pipeline import delayed
 from rtl.pwl_load import PwlSizes
 
 _DIGIT = 4  # bits of a comparison with a constant in one LUT
@@ -24,7 +25,7 @@ def at_least(q: Value, knot: int) -> Value:
     return result
 
 
-def count_ones(m: Module, reached: Sequence[Value]) -> Value:
+def count_ones(m: Module, reached: Sequence[Value] | Value) -> Value:
     """How many are 1, where no 1 follows a 0: its bits by halving, a multiplexer an element."""
     levels = len(reached).bit_length()
     left = Signal((1 << levels) - 1, name="reached")
@@ -61,12 +62,13 @@ class ConstantBank(wiring.Component):
 
 
 class LoadableBank(wiring.Component):
-    """ConstantBank with knots in registers. Unloaded, they are 0.
+    """ConstantBank with knots in registers, as are the comparisons. Unloaded, knots are 0.
 
+    The index is that of the code of one cycle before, q_out comes a cycle after the index.
     Parameters: sizes. Members: load: In(payload of sizes), write: In; q, index, q_out.
     """
 
-    LATENCY = 1
+    LATENCY = 2
 
     def __init__(self, *, sizes: PwlSizes):
         self._sizes = sizes
@@ -86,6 +88,11 @@ class LoadableBank(wiring.Component):
         for n, knot in enumerate(knots, 1):
             with m.If(self.write & (self.load.address == n)):
                 m.d.sync += knot.eq(self.load.knot)
-        m.d.comb += self.index.eq(count_ones(m, [self.q >= knot for knot in knots]))
-        m.d.sync += self.q_out.eq(self.q)
+        # Cycle 1: compare. Cycle 2: count, to be registered.
+        reached = Signal(len(knots), name="compared")
+        m.d.sync += reached.eq(Cat(self.q >= knot for knot in knots))
+        m.d.comb += [
+            self.index.eq(count_ones(m, reached)),
+            self.q_out.eq(delayed(m, self.q, self.LATENCY, "q")),
+        ]
         return m

@@ -1,7 +1,8 @@
 """A constant table as the narrowest integers that give golden's answer at every code (Eq. 24)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, takewhile
 
 import numpy as np
 from amaranth.hdl import Shape
@@ -54,38 +55,62 @@ def floor_form(spec: PwlSpec) -> FloorForm:
     its zero sends the ties on either side away from zero.
     """
     outputs = pwl(spec, np.arange(1 << spec.in_bits))
-    clamped = next(filter(None, (_lines(spec, outputs, s, True) for s in count())))
+    clamped = next(filter(None, (_floor_form(spec, outputs, s, True) for s in count())))
     for shift in range(clamped.shift, clamped.shift + 3):
-        within = _lines(spec, outputs, shift, False)
+        within = _floor_form(spec, outputs, shift, False)
         if within is not None:
             return within
     return clamped
 
 
-def _lines(spec: PwlSpec, outputs: NDArray[np.int64], shift: int, clamp: bool) -> FloorForm | None:
-    """A line a piece at this shift, or None. clamp: least and greatest output are open ended."""
-    ends = (*spec.knots[1:], 1 << spec.in_bits)
-    slopes, offsets, low, high = [], [], [], []
-    for start, end in zip(spec.knots, ends, strict=True):
-        y = outputs[start:end]
-        step = np.flatnonzero(np.diff(y))
-        # Within a run of equal outputs a line is extreme at an end.
-        at = np.unique(np.concatenate([[0], step, step + 1, [len(y) - 1]]))
-        q, least = at + start, y[at] << shift
-        most = least + (1 << shift) - 1
-        if clamp and len(step):
-            least = np.where(y[at] == 0, -_UNBOUNDED, least)
-            most = np.where(y[at] == (1 << spec.out_bits) - 1, _UNBOUNDED, most)
-        line = _line(q, least, most, 1 << (spec.out_bits + shift + 1))
-        if line is None:
-            return None
-        slopes.append(line[0])
-        offsets.append(line[1])
-        sums = line[0] * start + line[1], line[0] * (end - 1) + line[1]
-        low.append(min(sums))
-        high.append(max(sums))
-    constants = (tuple(v * 2 if len(v) == 1 else v) for v in (list(spec.knots), slopes, offsets))
-    return FloorForm(*constants, shift, min(low), max(high))
+def _floor_form(
+    spec: PwlSpec, outputs: NDArray[np.int64], shift: int, clamp: bool
+) -> FloorForm | None:
+    """The form at this shift, or None. clamp: least and greatest output are open ended."""
+    least = outputs << shift
+    bounds = Bounds(least, least + (1 << shift) - 1, 1 << (spec.out_bits + shift + 1))
+    if clamp:
+        bounds = bounds.opened(_stepping(spec, outputs), spec.out_bits, _UNBOUNDED)
+    lines = list(takewhile(lambda line: line is not None, piece_lines(spec, bounds)))
+    if len(lines) < spec.pieces:
+        return None
+    slopes, offsets = zip(*lines, strict=True)
+    ends = zip(spec.knots, (*spec.knots[1:], 1 << spec.in_bits), lines, strict=True)
+    sums = [a * q + b for start, end, (a, b) in ends for q in (start, end - 1)]
+    constants = (tuple(v * 2 if len(v) == 1 else v) for v in (spec.knots, slopes, offsets))
+    return FloorForm(*constants, shift, min(sums), max(sums))
+
+
+def _stepping(spec: PwlSpec, outputs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The outputs, -1 in pieces of one output alone: a slope of 0 is enough for these."""
+    low, high = (np.asarray(f.reduceat(outputs, spec.knots)) for f in (np.minimum, np.maximum))
+    flat = np.repeat(low == high, np.diff([*spec.knots, len(outputs)]))
+    return np.where(flat, -1, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the sums of a table may be: least and most of every code; slope: its greatest size."""
+
+    least: NDArray[np.int64]
+    most: NDArray[np.int64]
+    slope: int
+
+    def opened(self, outputs: NDArray[np.int64], out_bits: int, limit: int) -> "Bounds":
+        """Where the output is one that a clamp gives, sums may reach -limit or limit - 1."""
+        least = np.where(outputs == 0, -limit, self.least)
+        most = np.where(outputs == (1 << out_bits) - 1, limit - 1, self.most)
+        return Bounds(least, most, self.slope)
+
+
+def piece_lines(spec: PwlSpec, bounds: Bounds) -> Iterator[tuple[int, int] | None]:
+    """Integers (slope, offset) of each piece whose sums are within bounds; None: there are none."""
+    for start, end in zip(spec.knots, (*spec.knots[1:], 1 << spec.in_bits), strict=True):
+        least, most = bounds.least[start:end], bounds.most[start:end]
+        step = np.flatnonzero(np.diff(least) | np.diff(most))
+        # Within a run of equal bounds a line is extreme at an end.
+        at = np.unique(np.concatenate([[0], step, step + 1, [end - start - 1]]))
+        yield _line(at + start, least[at], most[at], bounds.slope)
 
 
 def _shape(low: int, high: int) -> Shape:

@@ -29,7 +29,9 @@ class LoadableUnit(Pipeline):
     def __init__(self, *, sizes: PwlSizes):
         self._sizes = sizes
         self.LATENCY = (
-            self.select_latency(sizes.pieces) + LoadablePieces.LATENCY + PwlDatapath.LOADED
+            self.select_latency(sizes.pieces)
+            + LoadablePieces.LATENCY
+            + PwlDatapath.cycles(sizes.tie)
         )
         super().__init__(sizes.layout(), sizes.out_bits)
 
@@ -49,13 +51,16 @@ class LoadableUnit(Pipeline):
             out_bits=sizes.out_bits,
             slope=signed(sizes.slope_bits),
             total=sizes.total,
+            shift=sizes.shift,
+            tie=sizes.tie,
         )
         write = valid[0] & i.write
         m.d.sync += valid[1].eq(valid[0] & ~i.write)
-        shift = Signal.like(datapath.shift)
-        zero_point = Signal.like(datapath.zero_point)
-        with m.If(write):
-            m.d.sync += [shift.eq(i.shift), zero_point.eq(i.zero_point)]
+        if sizes.tie:
+            zero_point = Signal.like(datapath.zero_point)
+            with m.If(write):
+                m.d.sync += zero_point.eq(i.zero_point)
+            m.d.comb += datapath.zero_point.eq(zero_point)
         m.d.comb += [
             select.load.eq(i),
             select.write.eq(write),
@@ -66,14 +71,12 @@ class LoadableUnit(Pipeline):
             datapath.q.eq(delayed(m, select.q_out, pieces.LATENCY, "q")),
             datapath.slope.eq(pieces.slope),
             datapath.offset.eq(pieces.offset),
-            datapath.shift.eq(shift),
-            datapath.zero_point.eq(zero_point),
             self.o.payload.eq(datapath.y),
         ]
 
 
 class LoadablePwl(LoadableUnit):
-    """A loadable table behind a comparator bank: LATENCY 7, knots in registers.
+    """A loadable table behind a comparator bank, knots in registers: LATENCY 6, 5 from 8 to 8 bits.
 
     Parameters: sizes. Members: see LoadableUnit.
     """
@@ -87,7 +90,8 @@ class LoadablePwl(LoadableUnit):
 
 
 class LoadablePwlSearch(LoadableUnit):
-    """A loadable table behind a binary search: LATENCY 6 + log2(pieces).
+    """A loadable table behind a binary search: LATENCY 4 + log2(pieces), one less
+    from 8 to 8 bits.
 
     Parameters: sizes, of which pieces is a power of two. Raises InputError where it is not.
     Members: see LoadableUnit.

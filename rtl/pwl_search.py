@@ -12,6 +12,9 @@ from rtl.pwl_bank import at_least
 from rtl.pwl_load import PwlSizes
 from rtl.pwl_pieces import choose
 
+# From this level on, of 128 knots, LUT memory is as large as the rest of the unit.
+_BLOCK = 7
+
 
 def levels(pieces: int) -> int:
     """Comparisons that tell so many pieces apart; at least one."""
@@ -105,7 +108,7 @@ class LoadableSearch(wiring.Component):
             shape=len(self.q),
             depth=1 << level,
             init=[],
-            attrs={"ram_style": "distributed", "no_rw_check": True},
+            attrs={"ram_style": "block" if level >= _BLOCK else "distributed", "no_rw_check": True},
         )
         m.submodules[f"knots_{level}"] = memory
         write, read = memory.write_port(), memory.read_port()

@@ -17,8 +17,8 @@ NPU_MUTATIONS = (
         "rounding bit dropped",
         "tiny",
         "fixed.py",
-        "rounded = ((shifted + 1) >> 1) + zero_point",
-        "rounded = (shifted >> 1) + zero_point",
+        "Cat(Const(1, 1), zero_point)",
+        "Cat(Const(0, 1), zero_point)",
     ),
     Mutation(
         "knots off by one",

@@ -44,11 +44,17 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """inputs, golden's outputs, the unit's LATENCY, and how to print a word in and a word out."""
+    """inputs, golden's outputs, when they come, and how to print a word in and a word out.
+
+    latency: cycles from the last input to the last output. interval: from one input to the next at
+    full rate, where the inputs wait for `waits` cycles more, in all.
+    """
 
     inputs: Sequence[int]
     outputs: Sequence[int]
     latency: int
+    interval: int = 1
+    waits: int = 0
     show_input: Callable[[int], object] = hex
     show_output: Callable[[int], object] = hex
 
@@ -89,7 +95,7 @@ def judge(expected: Expected, observed: dict[str, Observed]) -> Verdict:
     for name, run in observed.items():
         problems += [f"{name}: {text}" for text in _broken_rules(expected, run)]
     if "full rate" in observed:
-        problems += _broken_timing(expected.latency, len(expected.inputs), observed)
+        problems += _broken_timing(expected, observed)
     compared = sum(max(len(expected.outputs), len(run.outputs)) for run in observed.values())
     return Verdict(compared, sum(map(len, wrong.values())), "; ".join(problems))
 
@@ -107,8 +113,8 @@ def _describe(expected: Expected, seen: Observed, wrong: list[int], pattern: str
     text = f"{len(wrong)} of {len(expected.outputs)} words differ; word {n}: "
     source = n
     if len(expected.inputs) != len(expected.outputs):  # several beats a word: tell by the cycle
-        known = pattern == "full rate" and n < len(seen.taken_at)
-        source = seen.taken_at[n] - expected.latency if known else -1
+        known = pattern == "full rate" and n < len(seen.taken_at) and not expected.waits
+        source = (seen.taken_at[n] - expected.latency) // expected.interval if known else -1
     if 0 <= source < len(expected.inputs):
         text += f"input {expected.show_input(expected.inputs[source])}, "
     if n >= len(expected.outputs):
@@ -129,15 +135,16 @@ def _broken_rules(expected: Expected, seen: Observed) -> list[str]:
     return problems
 
 
-def _broken_timing(latency: int, count: int, observed: dict[str, Observed]) -> list[str]:
-    """One input a cycle, LATENCY cycles from the last input to its output, valid before ready."""
+def _broken_timing(expected: Expected, observed: dict[str, Observed]) -> list[str]:
+    """Inputs as fast as the unit says, the last output as late, valid before ready."""
     problems = []
-    full = observed["full rate"]
-    if full.last_accepted != count - 1:
-        problems.append(f"{count} inputs took {full.last_accepted + 1} cycles, not one each")
+    full, count = observed["full rate"], len(expected.inputs)
+    last = (count - 1) * expected.interval + expected.waits
+    if full.last_accepted != last:
+        problems.append(f"{count} inputs took {full.last_accepted + 1} cycles, not {last + 1}")
     measured = full.taken_at[-1] - full.last_accepted if full.taken_at else -1
-    if measured != latency:
-        problems.append(f"latency {measured}, not {latency}")
+    if measured != expected.latency:
+        problems.append(f"latency {measured}, not {expected.latency}")
     stalled = observed.get("stalled", full)
     if stalled.first_valid != full.first_valid:
         problems.append(

@@ -20,7 +20,7 @@ from sim.streams import Expected, Observed, judge, patterns
 async def every_pattern(dut):
     """The words of vectors.json under every traffic pattern, each from reset."""
     given = json.loads(Path("vectors.json").read_text())
-    expected = Expected(given["inputs"], given["outputs"], given["latency"])
+    expected = Expected(**given["expected"])
     Clock(dut.clk, 2, "step").start()
     observed = {}
     for name, traffic in patterns(given["seed"]).items():

@@ -12,8 +12,8 @@ from sim.check import CheckResult
 from sim.streams import Expected, Observed, judge, patterns
 
 TOPLEVEL = "unit"
-# Through cocotb, at most so many words a pattern: the native driver sends them all.
-COCOTB_WORDS = 1000
+# Through cocotb, words of at most so many cycles a pattern: the native driver sends them all.
+COCOTB_CYCLES = 1000
 
 
 class UnitBench:
@@ -33,7 +33,9 @@ class UnitBench:
         self.expected = Expected(
             vectors.inputs,
             vectors.outputs,
-            component.LATENCY,
+            component.LATENCY + vectors.replay,
+            component.INTERVAL,
+            vectors.waits,
             lambda word: unpack(shape_in, word),
             lambda word: unpack(shape_out, word),
         )
@@ -54,13 +56,13 @@ class UnitBench:
     def check_cocotb(
         self, folder: Path, *, waves: bool = False, cache: Path | None = None
     ) -> CheckResult:
-        """At most COCOTB_WORDS words under every pattern, in `folder`. Raises like check_native."""
+        """At most COCOTB_CYCLES of words a pattern, in `folder`. Raises like check_native."""
         start = time.perf_counter()
         sources = {f"{TOPLEVEL}.v": self.verilog}
         build = verilator.build(self.name, sources, TOPLEVEL, waves=waves, cache=cache)
         expected = _subset(self.expected, self._preamble)
-        given = {"seed": self._seed, "latency": expected.latency}
-        given |= {"inputs": expected.inputs, "outputs": expected.outputs}
+        fields = ("inputs", "outputs", "latency", "interval", "waits")
+        given = {"seed": self._seed, "expected": {f: getattr(expected, f) for f in fields}}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "vectors.json").write_text(json.dumps(given))
         seen = folder / "observed.json"
@@ -103,6 +105,6 @@ def _subset(expected: Expected, preamble: int) -> Expected:
     inputs, outputs = expected.inputs[preamble:], expected.outputs
     if len(inputs) != len(outputs):
         return expected
-    step = -(-len(inputs) // COCOTB_WORDS)
+    step = -(-len(inputs) * expected.interval // COCOTB_CYCLES)
     first = expected.inputs[:preamble]
     return replace(expected, inputs=[*first, *inputs[::step]], outputs=outputs[::step])

@@ -34,8 +34,9 @@ def complaints(
         words,
         outputs,
         component.LATENCY,
-        lambda word: unpack(i_shape, word),
-        lambda word: unpack(o_shape, word),
+        component.INTERVAL,
+        show_input=lambda word: unpack(i_shape, word),
+        show_output=lambda word: unpack(o_shape, word),
     )
     runs = {name: pysim.run(component, words, len(outputs), patterns(0)[name]) for name in traffic}
     return judge(given, runs).message

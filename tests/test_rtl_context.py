@@ -3,15 +3,15 @@ import gc
 
 import numpy as np
 import pytest
-from native_runs import broken_rules, every_pattern, full_rate, load, numbers
+from native_runs import every_pattern, full_rate, load, numbers
 from rtl_cases import reference
 
 from golden.attention import ContextSpec, context
 from golden.fixed import FixedPoint
-from rtl.context import Context, context_layout, weight_sum_bits
+from rtl.context import Context, ContextSizes
 from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider
-from rtl.units.division import context_spec
-from sim.streams import patterns
+from rtl.units.attention import context_spec, packed
+from sim.native import to_words
 
 # name -> (variant, cycles of a division, cycles from one to the next)
 DIVIDERS = {
@@ -22,20 +22,10 @@ DIVIDERS = {
 }
 
 
-def beats(component, spec, lanes, e, h, lengths):
+def beats(unit, sizes, e, h, lengths):
     """Packed beats of sequences one after the other. h: (N, lanes)."""
-    layout = context_layout(spec, lanes)
-    last = np.isin(np.arange(len(e)), np.cumsum(lengths) - 1)
-    words = [
-        int(a) << layout["e"].offset
-        | sum(int(v) << (spec.h_bits * k) for k, v in enumerate(row)) << layout["h"].offset
-        | int(end) << layout["last"].offset
-        for a, row, end in zip(e, h, last, strict=True)
-    ]
-    width = (layout.size + 7) // 8
-    width = width if width <= 2 else -(-width // 4) * 4
-    text = b"".join(word.to_bytes(width, "little") for word in words)
-    return np.frombuffer(text, np.uint8).reshape(len(words), width)
+    columns = (np.asarray(column) for column in (e, h, lengths))
+    return to_words(packed(sizes.beat(), "e", *columns), unit.input_bytes)
 
 
 def sequences(lanes, shortest, count=80, seed=0):
@@ -66,13 +56,13 @@ def sequences(lanes, shortest, count=80, seed=0):
 )
 @pytest.mark.parametrize("shortest", [1, 30])
 def test_every_code_under_every_pattern(divider, lanes, shortest):
-    spec = context_spec()
-    component = Context(spec=spec, lanes=lanes, divider=DIVIDERS[divider][0])
+    spec, sizes = context_spec(), ContextSizes(context_spec(), lanes)
+    component = Context(sizes=sizes, divider=DIVIDERS[divider][0])
     e, h, lengths = sequences(lanes, shortest)
     wanted = context(spec, e, h, lengths)
     assert len(np.unique(wanted)) > 30
     unit = load(component)
-    runs = every_pattern(unit, beats(component, spec, lanes, e, h, lengths), wanted.size)
+    runs = every_pattern(unit, beats(unit, sizes, e, h, lengths), wanted.size)
     for run in runs.values():
         assert (numbers(run, component).reshape(wanted.shape) == wanted).all()
 
@@ -80,13 +70,13 @@ def test_every_code_under_every_pattern(divider, lanes, shortest):
 @pytest.mark.parametrize("lanes", [1, 4])
 @pytest.mark.parametrize("divider", DIVIDERS)
 def test_cycles_of_a_sequence(divider, lanes):
-    """A beat a cycle; 7 cycles and a division later the first element, then one each INTERVAL."""
+    """A beat a cycle; 7 cycles and a division later the first element, then one each SPACING."""
     variant, cycles, interval = DIVIDERS[divider]
-    spec = context_spec()
-    component = Context(spec=spec, lanes=lanes, divider=variant)
+    sizes = ContextSizes(context_spec(), lanes)
+    component = Context(sizes=sizes, divider=variant)
     unit, steps = load(component), 5
     e, h = np.arange(steps) + 1, np.arange(steps * lanes).reshape(steps, lanes)
-    run = full_rate(unit, beats(component, spec, lanes, e, h, [steps]), lanes)
+    run = full_rate(unit, beats(unit, sizes, e, h, [steps]), lanes)
     assert run.report["last_accepted"] == steps - 1
     assert run.taken_at.tolist() == [steps - 1 + 7 + cycles + interval * k for k in range(lanes)]
     assert run.taken_at[-1] - run.report["last_accepted"] == component.LATENCY
@@ -94,33 +84,29 @@ def test_cycles_of_a_sequence(divider, lanes):
 
 @pytest.mark.parametrize(("divider", "lanes"), [("iterative-2", 4), ("pipelined", 3)])
 def test_long_sequences_follow_one_another_without_a_gap(divider, lanes):
-    spec, (variant, _, interval) = context_spec(), DIVIDERS[divider]
-    component = Context(spec=spec, lanes=lanes, divider=variant)
+    sizes, (variant, _, interval) = ContextSizes(context_spec(), lanes), DIVIDERS[divider]
+    component = Context(sizes=sizes, divider=variant)
     unit, enough = load(component), lanes * interval
+    assert interval == component.SPACING
     for length, waits in ((enough, False), (enough - 1, True)):
         lengths = np.full(40, length)
         e, h = np.ones(lengths.sum(), int), np.zeros((lengths.sum(), lanes), int)
-        words = beats(component, spec, lanes, e, h, lengths)
+        words = beats(unit, sizes, e, h, lengths)
         run = full_rate(unit, words, 40 * lanes)
         assert (run.report["last_accepted"] > len(words) - 1) == waits
 
 
-def test_the_longest_sequences_of_extremes():
-    """Numerators of 31 bits and a sign, a divisor of all its bits."""
-    spec = context_spec()
-    component = Context(spec=spec, divider=DIVIDERS["iterative-4"][0])
-    steps = spec.max_steps
-    assert steps * 255 < 1 << weight_sum_bits(spec) <= 2 * steps * 255
-    unit, always = load(component), patterns(0)["full rate"]
-    e = np.full(2 * steps, 255)
-    h = np.repeat((0, 255), steps)[:, np.newaxis]
-    last = np.isin(np.arange(2 * steps), (steps - 1, 2 * steps - 1))
-    layout = context_layout(spec, 1)
-    words = e << layout["e"].offset | h[:, 0] << layout["h"].offset
-    words |= last.astype(np.int64) << layout["last"].offset
-    packed = words[:, np.newaxis].view(np.uint8)[:, : unit.input_bytes]
-    run = unit.run(packed, 2, always.offer, always.take)
-    assert broken_rules(run, 2 * steps, 2) == []
+@pytest.mark.parametrize("limit", [None, 1, 100])
+def test_the_longest_sequences_of_extremes(limit):
+    """Numerators and a divisor of all their bits."""
+    spec, sizes = context_spec(), ContextSizes(context_spec(), max_steps=limit)
+    component = Context(sizes=sizes, divider=DIVIDERS["iterative-4"][0])
+    steps = limit or spec.max_steps
+    assert (steps * 255).bit_length() == sizes.divisor_bits
+    assert (steps * 255 * 134).bit_length() + 1 == sizes.numerator_bits <= 32
+    unit = load(component)
+    e, h = np.full(2 * steps, 255), np.repeat((0, 255), steps)[:, np.newaxis]
+    run = full_rate(unit, beats(unit, sizes, e, h, [steps, steps]), 2)
     wanted = context(spec, e, h, [steps, steps])
     assert numbers(run, component).tolist() == wanted[:, 0].tolist()
 
@@ -132,9 +118,11 @@ def test_the_reference_cases():
         multiplier = FixedPoint(case["mantissa"], case["f"])
         spec = ContextSpec(case["h_zero_point"], multiplier, case["zero_point"])
         lanes = len(case["h"][0])
-        component = Context(spec=spec, lanes=lanes, divider=DIVIDERS["iterative-1"][0])
-        words = beats(component, spec, lanes, case["e"], case["h"], [len(case["e"])])
-        run = full_rate(load(component), words, lanes)
+        sizes = ContextSizes(spec, lanes)
+        component = Context(sizes=sizes, divider=DIVIDERS["iterative-1"][0])
+        unit = load(component)
+        words = beats(unit, sizes, case["e"], case["h"], [len(case["e"])])
+        run = full_rate(unit, words, lanes)
         assert numbers(run, component).tolist() == case["result"]
 
 
@@ -142,9 +130,11 @@ def test_the_reference_cases():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Context(spec=context_spec(), lanes=0), "context: 0 lanes; at least 1"),
+        (lambda: ContextSizes(context_spec(), 0), "context: 0 lanes; at least 1"),
+        (lambda: ContextSizes(context_spec(), max_steps=0), "context: 0 steps; 1 to 62847"),
+        (lambda: ContextSizes(context_spec(), 1, 62848), "context: 62848 steps; 1 to 62847"),
         (
-            lambda: Context(spec=context_spec(), divider=ReciprocalDivider),
+            lambda: Context(sizes=ContextSizes(context_spec()), divider=ReciprocalDivider),
             "reciprocal: divisors of 24 bits; the table is of at most 8",
         ),
     ],

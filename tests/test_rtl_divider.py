@@ -95,6 +95,17 @@ def test_a_smaller_table_is_not_exact():
     assert (wrong, wrong_codes) == (46, 27)
 
 
+@pytest.mark.parametrize("shift", [0, 1, 9, 30])
+def test_a_constant_shift(shift):
+    component = IterativeDivider(n_bits=25, d_bits=8, shift=shift)
+    unit, rng, count = load(component), np.random.default_rng(shift), 3000
+    n = stimulus.mixed(rng, -(1 << 24), (1 << 24) - 1, count)
+    n[::2] >>= rng.integers(0, 24, len(n[::2]))
+    d = stimulus.mixed(rng, 0, 255, count)
+    run = full_rate(unit, packed(component, {"n": n, "d": d}, unit.input_bytes), count)
+    assert (numbers(run, component) == golden(n, shift, d)).all()
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_stalls_and_gaps_change_no_quotient(name):
     component = VARIANTS[name][0]()
@@ -217,6 +228,6 @@ def test_what_cannot_be_built_is_refused(build, message):
 
 
 def test_the_documentation_names_these_cycles():
-    page = (Path(__file__).parents[1] / "docs" / "npu.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "units.md").read_text()
     for name, (_, latency, interval) in VARIANTS.items():
         assert page.count(f"| {name} | {latency} | {interval} |") == 1 + (name in RESTORING)

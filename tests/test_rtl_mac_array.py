@@ -1,14 +1,29 @@
+import functools
+import gc
+
 import numpy as np
 import pytest
-from rtl_cases import as_unit, complaints, reference
+from native_runs import full_rate, load, packed
+from rtl_cases import complaints, reference
 
-from golden.linear import MatVecSpec, accumulate
+from golden.errors import InputError
+from golden.linear import ACCUMULATOR_MAX, MatVecSpec, accumulate
 from golden.npu_config import MAC_ARRAY
-from rtl.mac_array import MacArray, mac_layout
-from rtl.units.unit import pack
-from sim.unit_check import UnitBench
+from golden.weights import FORMATS
+from irnn_hw.area.yosys import estimate
+from rtl.mac_array import MacArray
+from rtl.units.mac_array import weight_codes, weight_values
 
 MASK = 0xFFFFFFFF
+VARIANTS = {
+    "int8": {},
+    **{name: {"weight_format": name} for name in FORMATS},
+    **{f"packed {bits}": {"packed": bits} for bits in range(16, 25)},
+}
+# Of the packed ones, those whose products overlap most, as on an ECP5, and not at all.
+NATIVELY = ["int8", *FORMATS, "packed 16", "packed 18", "packed 24"]
+ENDS = ("first", "last")
+EVERY = pytest.mark.parametrize("variant", NATIVELY)
 CASES = [c for c in reference("matvec") if c["w_zero_point"] == 0 and len(c["x"]) <= 128]
 
 
@@ -45,34 +60,134 @@ def test_the_reference_vectors(case):
     assert complaints(MacArray(rows=4, columns=4), tiles(weights, case["x"], 4, 4), outputs) == ""
 
 
-def test_accumulators_use_all_32_bits():
-    beats = 33_000
-    assert (1 << 30) < beats * 2 * 255 * 127 < (1 << 31)
-    layout = mac_layout(2, 2)
-    inputs = []
-    for sign in (1, -1):
-        weights = [[127 * sign] * 2, [-127 * sign] * 2]
-        beat = pack(layout, {"x": [255, 255], "w": weights})
-        first, last = (pack(layout, {name: 1}) for name in ("first", "last"))
-        inputs += [beat | first, *[beat] * (beats - 2), beat | last]
-    total = beats * 2 * 255 * 127
-    unit = as_unit(
-        "mac-array-2x2",
-        lambda: MacArray(rows=2, columns=2),
-        inputs,
-        words([total, -total], 2) + words([-total, total], 2),
-    )
-    assert UnitBench(unit, 0).check_native().message == ""
+def values_of(variant: str) -> np.ndarray:
+    return np.array(weight_values(VARIANTS[variant].get("weight_format", "int8")))
 
 
-def test_rows_and_columns_may_differ():
+def codes_of(variant: str, values: np.ndarray) -> np.ndarray:
+    return weight_codes(values, VARIANTS[variant].get("weight_format", "int8"))
+
+
+@functools.cache
+def natively(variant: str):
+    """The 2 x 2 array of a variant: (component, native unit)."""
+    component = MacArray(rows=2, columns=2, **VARIANTS[variant])
+    return component, load(component)
+
+
+def beats(variant: str, x, w0, w1, **ends) -> np.ndarray:
+    """Words of the 2 x 2 array: in both columns the code x, weights w0 in row 0, w1 in row 1."""
+    component, unit = natively(variant)
+    bits = component.i.payload.shape()["w"].width // 4
+    codes = [
+        codes_of(variant, np.asarray(w)).astype(np.int64) & ((1 << bits) - 1) for w in (w0, w1)
+    ]
+    w = sum(codes[n // 2] << (bits * n) for n in range(4))
+    fields = {"x": np.asarray(x) * 0x101, "w": w, "first": 0, "last": 0}
+    return packed(component, fields | ends, unit.input_bytes)
+
+
+def products(variant: str, x, w0, w1) -> np.ndarray:
+    """What the array says of tiles of one beat: (tiles, 2)."""
+    words = beats(variant, x, w0, w1, first=1, last=1)
+    run = full_rate(natively(variant)[1], words, len(words))
+    assert run.taken_at[0] == MAC_ARRAY
+    assert (np.diff(run.taken_at) == 1).all()
+    return run.outputs.view("<i4")
+
+
+def golden(x, w) -> np.ndarray:
+    """Twice the product of each code by each weight, in pairs: both columns have the same."""
+    weights = np.repeat(np.unique(w)[:, np.newaxis], 2, axis=1).astype(np.int8)
+    spec = MatVecSpec(weights, np.zeros(len(weights), np.int32), 0, None)
+    table = accumulate(spec, np.repeat(np.arange(256)[:, np.newaxis], 2, axis=1))
+    return table[x, np.searchsorted(weights[:, 0], w)]
+
+
+@EVERY
+def test_every_code_by_every_weight(variant):
+    values = values_of(variant)
+    x, n = (a.ravel() for a in np.meshgrid(np.arange(256), np.arange(len(values))))
+    w0, w1 = values[n], values[(n + x) % len(values)]
+    got = products(variant, x, w0, w1)
+    assert (got[:, 0] == golden(x, w0)).all()
+    assert (got[:, 1] == golden(x, w1)).all()
+
+
+def check_pairs(variant: str, lower, upper) -> None:
+    x, w0, w1 = (a.ravel() for a in np.meshgrid(np.arange(256), lower, upper))
+    got = products(variant, x, w0, w1)
+    assert (got[:, 0] == golden(x, w0)).all()
+    assert (got[:, 1] == golden(x, w1)).all()
+
+
+@pytest.mark.parametrize("variant", NATIVELY[-3:])
+def test_packed_weights_do_not_touch_each_other(variant):
+    """Every code and weight beside the weights with the longest carries and borrows."""
+    corners = np.array([-127, -65, -64, -1, 0, 1, 64, 127])
+    check_pairs(variant, corners, values_of(variant))
+    check_pairs(variant, values_of(variant), corners)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", NATIVELY[-3:])
+def test_every_code_by_every_pair_of_packed_weights(variant):
+    for part in np.array_split(values_of(variant), 15):
+        check_pairs(variant, part, values_of(variant))
+
+
+@EVERY
+def test_accumulators_use_all_32_bits(variant):
+    """The longest tile of the largest operands, of both signs; wrapping would change a sign."""
+    largest = int(values_of(variant)[-1])
+    count = ACCUMULATOR_MAX // (2 * 255 * largest)
+    inner = np.repeat(beats(variant, [255], [largest], [-largest]), count - 2, axis=0)
+    first, last = (beats(variant, [255], [largest], [-largest], **{end: 1}) for end in ENDS)
+    unit = natively(variant)[1]
+    (got,) = full_rate(unit, np.concatenate([first, inner, last]), 1).outputs.view("<i4")
+    total = count * 2 * 255 * largest
+    assert ACCUMULATOR_MAX - total < 2 * 255 * largest
+    assert got.tolist() == [total, -total]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_and_columns_may_differ_and_be_odd(variant):
     rng = np.random.default_rng(0)
-    weights = rng.integers(-127, 128, (6, 10)).astype(np.int8)
+    weights = rng.choice(values_of(variant), (6, 10)).astype(np.int8)
     x = rng.integers(0, 256, 10)
     spec = MatVecSpec(weights, np.zeros(6, np.int32), 0, None)
     outputs = words(accumulate(spec, x), 3)
-    assert complaints(MacArray(rows=3, columns=5), tiles(weights, x, 3, 5), outputs) == ""
+    array = MacArray(rows=3, columns=5, **VARIANTS[variant])
+    codes = codes_of(variant, weights.astype(np.int64))
+    assert complaints(array, tiles(codes, x, 3, 5), outputs) == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "bits"),
+    [("ecp5", 18), ("up5k", 16), pytest.param("xilinx", 24, marks=pytest.mark.slow)],
+)
+def test_shifted_weights_take_no_multiplier_and_packed_ones_half(target, bits, tmp_path):
+    wanted = {"int8": 4, "ternary": 0, "power of two": 0, f"packed {bits}": 2}
+    for variant, multipliers in wanted.items():
+        array = MacArray(rows=2, columns=2, **VARIANTS[variant])
+        assert estimate(array, "unit", target, tmp_path)["total"]["dsp"] == multipliers
 
 
 def test_latency_is_the_named_constant():
     assert MacArray.LATENCY == MAC_ARRAY == 3
+
+
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"weight_format": "int4"}, "weight_format: int4 is not one of int8, ternary, "),
+        ({"packed": 15}, r"packed: 15 is not in 16\.\.24"),
+        ({"packed": 25}, r"packed: 25 is not in 16\.\.24"),
+        ({"weight_format": "ternary", "packed": 24}, "packed: ternary weights take no multiplier"),
+    ],
+)
+def test_what_there_is_not_is_refused_by_name(parameters, message):
+    with pytest.raises(InputError, match=message):
+        MacArray(rows=2, columns=2, **parameters)
+    gc.collect()  # the refused array, while its warning is expected

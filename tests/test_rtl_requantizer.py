@@ -1,13 +1,19 @@
+import gc
+
 import numpy as np
 import pytest
+from native_runs import every_pattern, load, numbers, packed
 from rtl_cases import complaints, reference
+from test_rtl_fixed import exact_round
 
 from golden import stimulus
+from golden.errors import InputError
 from golden.fixed import FixedPoint, requantize
 from golden.npu_config import REQUANTIZER
 from rtl.requantizer import Requantizer, requantizer_layout
 from rtl.rounder import Rounder
 
+unused = pytest.mark.filterwarnings("ignore:.*created but never used")
 FIELDS = ("acc", "mantissa", "shift", "zero_point")
 
 
@@ -36,6 +42,45 @@ def test_other_widths(acc_width, multiplier_width, bits):
     ]
     unit = Requantizer(acc_width=acc_width, multiplier_width=multiplier_width, bits=bits)
     assert complaints(unit, inputs, outputs) == ""
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("multiplier_width", [8, 16, 24, 32])
+def test_every_width_to_its_ends(multiplier_width, bits):
+    """Against rational arithmetic: products of 32 by 32 bits are beyond golden's domain."""
+    rng, count = np.random.default_rng(multiplier_width), 2000
+    mantissa = stimulus.mixed(rng, 1, (1 << multiplier_width) - 1, count)
+    acc = stimulus.mixed(rng, -(1 << 31), (1 << 31) - 1, count)
+    mantissa[:400], acc[:200], acc[200:400] = (1 << multiplier_width) - 1, -(1 << 31), (1 << 31) - 1
+    shift = stimulus.mixed(rng, 0, 62, count)
+    shift[:400] = np.arange(400) % 63
+    zero_point = stimulus.mixed(rng, 0, (1 << bits) - 1, count)
+    columns = {"acc": acc, "mantissa": mantissa, "shift": shift, "zero_point": zero_point}
+    component = Requantizer(multiplier_width=multiplier_width, bits=bits)
+    unit = load(component)
+    runs = every_pattern(unit, packed(component, columns, unit.input_bytes), count)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    wanted = [min(max(exact_round(a * m, s) + z, 0), (1 << bits) - 1) for a, m, s, z in rows]
+    for run in runs.values():
+        assert numbers(run, component).tolist() == wanted
+    assert runs["full rate"].taken_at.tolist() == list(range(5, 5 + count))
+
+
+@unused
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"multiplier_width": 7}, "requantizer: multiplier_width is 7; 8 to 32"),
+        ({"multiplier_width": 33}, "requantizer: multiplier_width is 33; 8 to 32"),
+        ({"bits": 12}, "requantizer: bits is 12; 8 or 16"),
+    ],
+)
+def test_widths_that_there_are_not(sizes, message):
+    with pytest.raises(InputError) as error:
+        Requantizer(**sizes)
+    assert str(error.value) == message
+    del error
+    gc.collect()  # what was refused goes here, where its not being used is no fault
 
 
 def test_latency_is_two_multiplier_stages_and_a_rounder():

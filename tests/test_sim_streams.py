@@ -48,13 +48,33 @@ def test_of_several_beats_a_word_the_cycle_tells_the_input():
     [
         ({"accepted": 2}, "2 of 3 inputs were accepted"),
         ({"unstable": 5}, "a word not yet taken changed in cycle 5"),
-        ({"last_accepted": 4}, "3 inputs took 5 cycles, not one each"),
+        ({"last_accepted": 4}, "3 inputs took 5 cycles, not 3"),
         ({"taken_at": [5, 6, 7]}, "latency 5, not 4"),
         ({"taken_at": [], "outputs": []}, "latency -1, not 4"),
     ],
 )
 def test_broken_contracts(change, complaint):
     assert complaint in message(replace(SEEN, **change))
+
+
+@pytest.mark.parametrize(
+    ("interval", "waits", "last"), [(1, 0, 2), (1, 5, 7), (12, 0, 24), (12, 1, 25)]
+)
+def test_inputs_come_when_they_should(interval, waits, last):
+    expected = replace(EXPECTED, interval=interval, waits=waits)
+    at = [last + 4 - interval * n for n in (2, 1, 0)]
+    for cycle in (last - 1, last, last + 1):
+        seen = replace(SEEN, last_accepted=cycle, taken_at=[t + cycle - last for t in at])
+        wanted = "" if cycle == last else f"3 inputs took {cycle + 1} cycles, not {last + 1}"
+        assert message(seen, expected=expected) == wanted
+
+
+def test_of_several_cycles_an_input_the_cycle_tells_the_input():
+    expected = Expected([1, 2, 3, 4], [12, 34], latency=3, interval=5)
+    seen = Observed([12, 35], [8, 18], 600, 4, 15, 8, -1)
+    assert "word 1: input 0x4, expected 0x22, got 0x23" in message(seen, expected=expected)
+    waiting = replace(expected, waits=2)
+    assert "word 1: expected 0x22, got 0x23" in message(seen, expected=waiting)
 
 
 def test_valid_that_waits_for_ready():

@@ -6,13 +6,17 @@ from functools import partial
 import numpy as np
 
 from golden import stimulus
-from golden.attention import ContextSpec, context
 from golden.elementwise import AffineSpec, affine, subtract_spec
 from golden.fixed import FixedPoint, Int64, divide_round
 from golden.madnorm import MadNormSpec, madnorm
 from rtl.affine import Affine
-from rtl.context import Context, context_layout
-from rtl.divider import IterativeDivider, PipelinedDivider, ReciprocalDivider, divider_layout
+from rtl.divider import (
+    Divider,
+    IterativeDivider,
+    PipelinedDivider,
+    ReciprocalDivider,
+    divider_layout,
+)
 from rtl.madnorm import MadNorm
 from rtl.pipeline import Pipeline
 from rtl.units.unit import Unit, Vectors
@@ -35,18 +39,23 @@ def _packed(n_bits: int, d_bits: int, n: Int64, shift: Int64, d: Int64) -> list[
 
 
 def every_pair(seed: int) -> Words:
-    """All 511 differences of 8-bit codes times a multiplier, by all 256 divisors; every quotient
-    of every divisor just missed, where a reciprocal is worst; corners."""
+    """All 511 differences of 8-bit codes times a multiplier, by all 256 divisors; corners."""
     rng, count = np.random.default_rng(seed), 4000
     x, d = (a.ravel() for a in np.meshgrid(np.arange(-255, 256), np.arange(256)))
     f = int(rng.integers(8, 15))
     inputs, outputs = _divisions(x * int(rng.integers(1 << 15, 1 << 16)), f, d)
-    q, d = (a.ravel() for a in np.meshgrid(np.arange(1, 257), np.arange(1, 256)))
-    missed, quotients = _divisions(q * d - 1 - (d >> 1), 0, d)
     n = stimulus.mixed(rng, 1 - (1 << 24), (1 << 24) - 1, count)
     shift, d = stimulus.mixed(rng, 0, 24, count), stimulus.mixed(rng, 0, 255, count)
-    inputs += missed + _packed(25, 8, n, shift, d)
-    return inputs, outputs + quotients + _quotients(n, shift, d, 8)
+    inputs += _packed(25, 8, n, shift, d)
+    return inputs, outputs + _quotients(n, shift, d, 8)
+
+
+def every_miss(seed: int) -> Words:
+    """Every pair; every quotient of every divisor just missed, where a reciprocal is worst."""
+    inputs, outputs = every_pair(seed)
+    q, d = (a.ravel() for a in np.meshgrid(np.arange(1, 257), np.arange(1, 256)))
+    missed, quotients = _divisions(q * d - 1 - (d >> 1), 0, d)
+    return inputs + missed, outputs + quotients
 
 
 def _divisions(n: Int64, shift: int, d: Int64) -> Words:
@@ -80,16 +89,30 @@ def madnorm_spec(length: int) -> MadNormSpec:
     )
 
 
-def madnorm_rows(spec: MadNormSpec, count: int, seed: int) -> Words:
-    """Rows of extremes, of constants, with one code that differs, and noise of every size."""
-    rng, n = np.random.default_rng(seed), spec.length
-    x = rng.integers(0, 256, (count, n))
+def noisy_rows(length: int, count: int, seed: int) -> Int64:
+    """Rows (count, length) of extremes, of constants, with one code that differs, and noise of
+    every size."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (count, length))
     spread = rng.integers(1, 256, (count, 1))
     x = np.clip(rng.integers(0, 256, (count, 1)) + x % spread - spread // 2, 0, 255)
-    x[0], x[1], x[2], x[3] = 0, 255, 130, 255 * (np.arange(n) % 2)
+    x[0], x[1], x[2], x[3] = 0, 255, 130, 255 * (np.arange(length) % 2)
     x[4, 1:] = x[4, 0]
-    x[5], x[5, n // 2], x[6], x[6, n // 2] = 90, 255, 150, 0  # y clamps at either end
+    x[5], x[5, length // 2], x[6], x[6, length // 2] = 90, 255, 150, 0  # y clamps at either end
+    return x
+
+
+def madnorm_rows(spec: MadNormSpec, count: int, seed: int) -> Words:
+    """Every code of rows, normalized."""
+    x = noisy_rows(spec.length, count, seed)
     return x.ravel().tolist(), madnorm(spec, x).y.ravel().tolist()
+
+
+def normalized_steps(spec: MadNormSpec, scale: AffineSpec, count: int, seed: int) -> Words:
+    """Steps of as many codes as gamma has, in rows of the spec's length; gamma and beta applied."""
+    x = noisy_rows(spec.length, count * len(scale.gamma) // spec.length, seed)
+    x = x.reshape(count, len(scale.gamma))
+    return x.ravel().tolist(), affine(scale, madnorm(spec, x).y).ravel().tolist()
 
 
 def affine_spec(length: int) -> AffineSpec:
@@ -108,31 +131,10 @@ def affine_rows(spec: AffineSpec, count: int, seed: int) -> Words:
     return y.ravel().tolist(), affine(spec, y).ravel().tolist()
 
 
-def context_spec() -> ContextSpec:
-    """A context of 8-bit codes that clamps at both ends."""
-    return ContextSpec(121, FixedPoint(43690, 15), 117)
-
-
-def context_sequences(spec: ContextSpec, lanes: int, shortest: int, seed: int) -> Words:
-    """Beats of 40 sequences of `shortest` steps or more: extremes, no weight at all, noise."""
-    rng, layout = np.random.default_rng(seed), context_layout(spec, lanes)
-    lengths = rng.integers(shortest, shortest + 8, 40)
-    e, h = rng.integers(0, 256, lengths.sum()), rng.integers(0, 256, (lengths.sum(), lanes))
-    ends = np.cumsum(lengths)
-    for n, end in enumerate(ends):
-        begin = end - lengths[n]
-        if n < 8:
-            e[begin:end], h[begin:end] = (255, 0, 1, 255)[n % 4], (0, 255)[n // 4]
-        elif n % 3 == 0:
-            h[begin:end] = np.clip(h[begin : begin + 1] + rng.integers(-20, 20, lanes), 0, 255)
-    inputs = e << layout["e"].offset | np.isin(np.arange(len(e)) + 1, ends) << layout["last"].offset
-    for k in range(lanes):
-        inputs |= h[:, k] << (layout["h"].offset + spec.h_bits * k)
-    return inputs.tolist(), context(spec, e, h, lengths).ravel().tolist()
-
-
-_NORM, _AFFINE, _CONTEXT = madnorm_spec(30), affine_spec(30), context_spec()
-_PAIRS = "25 by 8 bits, every pair of a normalization"
+_NORM, _AFFINE = madnorm_spec(30), affine_spec(30)
+# Four gates of 15: one row of all of them, or a row each; gamma and beta are of each code.
+_JOINT, _GATE, _OF_GATES = madnorm_spec(60), madnorm_spec(15), affine_spec(60)
+_WIDE = {"n_bits": 48, "d_bits": 32}
 
 
 def _division(
@@ -141,13 +143,49 @@ def _division(
     return Unit(name, summary, build, lambda seed: Vectors(*words(seed)))
 
 
+def _of_codes(
+    name: str,
+    what: str,
+    variant: Callable[..., Divider],
+    words: Callable[[int], Words] = every_pair,
+) -> Unit:
+    """A divider of 25 by 8 bits."""
+    return _division(name, f"25 by 8 bits, every pair of a normalization, {what}", variant, words)
+
+
+def _bits_at_once(step: int) -> str:
+    return f"{step} quotient bit{'s' if step > 1 else ''} a"
+
+
 DIVISION_UNITS = (
-    _division("divider-8", f"{_PAIRS}, restoring", PipelinedDivider, every_pair),
-    _division("divider-reciprocal", f"{_PAIRS}, by reciprocals", ReciprocalDivider, every_pair),
+    _of_codes("divider-8", "restoring", PipelinedDivider),
+    *(
+        _of_codes(
+            f"divider-pipelined-{step}",
+            f"{_bits_at_once(step)} stage",
+            partial(PipelinedDivider, step=step),
+        )
+        for step in (2, 4)
+    ),
+    *(
+        _of_codes(
+            f"divider-iterative-{step}",
+            f"iterative, {_bits_at_once(step)} cycle",
+            partial(IterativeDivider, step=step),
+        )
+        for step in (1, 2, 4)
+    ),
+    _of_codes("divider-reciprocal", "by reciprocals", ReciprocalDivider, every_miss),
     _division(
         "divider-32",
         "48 by 32 bits, restoring, 2 quotient bits a stage",
-        partial(PipelinedDivider, n_bits=48, d_bits=32, step=2),
+        partial(PipelinedDivider, **_WIDE, step=2),
+        wide_divisions,
+    ),
+    _division(
+        "divider-32-iterative",
+        "48 by 32 bits, iterative, 1 quotient bit a cycle",
+        partial(IterativeDivider, **_WIDE),
         wide_divisions,
     ),
     _division(
@@ -157,22 +195,21 @@ DIVISION_UNITS = (
         partial(madnorm_rows, _NORM, 33),
     ),
     _division(
+        "madnorm-joint",
+        "MadNorm over four gates of 15 codes at once, gamma and beta",
+        partial(MadNorm, spec=_JOINT, affine=_OF_GATES),
+        partial(normalized_steps, _JOINT, _OF_GATES, 16),
+    ),
+    _division(
+        "madnorm-gates",
+        "MadNorm over each of four gates of 15 codes, gamma and beta of each, by reciprocals",
+        partial(MadNorm, spec=_GATE, affine=_OF_GATES, divider=ReciprocalDivider),
+        partial(normalized_steps, _GATE, _OF_GATES, 16),
+    ),
+    _division(
         "affine-30",
         "gamma y + beta, rows of 30 codes",
         partial(Affine, spec=_AFFINE),
         partial(affine_rows, _AFFINE, 33),
-    ),
-    _division(
-        "context-1",
-        "attention's context, 1 lane, pipelined divider",
-        partial(Context, spec=_CONTEXT),
-        partial(context_sequences, _CONTEXT, 1, 1),
-    ),
-    # Sequences of 2 x 8 beats or more: the two divisions of one end before the next has ended.
-    _division(
-        "context-2",
-        "attention's context, 2 lanes, one iterative divider of 2 quotient bits a cycle",
-        partial(Context, spec=_CONTEXT, lanes=2, divider=partial(IterativeDivider, step=2)),
-        partial(context_sequences, _CONTEXT, 2, 16),
     ),
 )

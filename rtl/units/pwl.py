@@ -1,6 +1,7 @@
 """The PWL units of the registry: every code, after the words of the table where it is loaded."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 from amaranth.lib.data import StructLayout
@@ -39,6 +40,17 @@ def loaded(
     return load + sent, outputs, len(load)
 
 
+def loadable_spec(sizes: PwlSizes, pieces: int, seed: int, shift: int | None = None) -> PwlSpec:
+    """A random table for a unit of these sizes: slopes that a piece over all codes may have.
+
+    shift: that of the table; it is less than the unit's where none is given.
+    """
+    shift = sizes.shift - 2 if shift is None else shift
+    slope_bits = max(sizes.out_bits + shift - sizes.in_bits, 2)
+    widths = sizes.in_bits, sizes.out_bits, slope_bits, sizes.out_bits + shift
+    return replace(stimulus.pwl_spec(seed, pieces, *widths), shift=shift)
+
+
 def _pwl(pieces: int, in_bits: int, search: bool = False) -> Unit:
     spec = stimulus.pwl_spec(pieces, pieces, in_bits)
 
@@ -51,9 +63,9 @@ def _pwl(pieces: int, in_bits: int, search: bool = False) -> Unit:
 
 
 def _pwl_load(pieces: int, in_bits: int, out_bits: int, search: bool = False) -> Unit:
-    """The table loaded has three quarters of the pieces that the unit holds."""
-    spec = stimulus.pwl_spec(pieces, pieces * 3 // 4, in_bits, out_bits)
+    """The table loaded has three quarters of the pieces that the unit holds, and clamps."""
     sizes = PwlSizes(pieces, in_bits, out_bits)
+    spec = loadable_spec(sizes, pieces * 3 // 4, seed=in_bits)
 
     def vectors(seed: int) -> Vectors:
         return Vectors(*loaded(sizes.layout(), sizes.words(spec), spec, seed))

@@ -15,11 +15,15 @@ class Vectors:
 
     preamble: how many of the first inputs load the unit and have no output; the words of a table
     go through the stream of the codes, so that one test bench serves all units.
+    waits: cycles in which the inputs wait at full rate, beyond INTERVAL. replay: cycles by which
+    the last output comes later than LATENCY after the last input.
     """
 
     inputs: list[int]
     outputs: list[int]
     preamble: int = 0
+    waits: int = 0
+    replay: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Faults put into the units on purpose, each of which the check of its unit must find."""
 
+from sim.mutations.attention import ATTENTION_MUTATIONS
 from sim.mutations.division import DIVISION_MUTATIONS
 from sim.mutations.handshake import HANDSHAKE_MUTATIONS
 from sim.mutations.mac_array import MAC_ARRAY_MUTATIONS
@@ -14,4 +15,5 @@ MUTATIONS = (
     *VECTOR_LANE_MUTATIONS,
     *PWL_MUTATIONS,
     *DIVISION_MUTATIONS,
+    *ATTENTION_MUTATIONS,
 )

@@ -1,4 +1,4 @@
-"""Faults of rounding, shift and saturation."""
+"""Faults of products, rounding, shift and saturation, and of sums of terms."""
 
 from sim.mutation import Mutation
 
@@ -7,8 +7,8 @@ REQUANTIZER_MUTATIONS = (
         "rounding bit dropped",
         "requantizer-8",
         "fixed.py",
-        "rounded = ((shifted + 1) >> 1) + zero_point",
-        "rounded = (shifted >> 1) + zero_point",
+        "Cat(Const(1, 1), zero_point)",
+        "Cat(Const(0, 1), zero_point)",
     ),
     Mutation(
         "ties upwards, not away from zero",
@@ -32,18 +32,32 @@ REQUANTIZER_MUTATIONS = (
         "Mux(Const(0, 1), Const(0, bits), ",
     ),
     Mutation(
-        "early saturation dropped",
+        "what a shift by groups leaves out not looked at",
         "requantizer-8",
         "fixed.py",
-        "fits = ~top.any() | top.all()",
-        "fits = Const(1, 1)",
+        "rest = rest & ~(part ^ sign.replicate(len(part))).any()",
+        "rest = Const(1, 1)",
     ),
     Mutation(
-        "early saturation two bits short",
+        "what the rest of a shift leaves out not looked at",
         "requantizer-8",
         "fixed.py",
-        "narrow(halves >> shift, bits + 3)",
-        "narrow(halves >> shift, bits + 1)",
+        "~(top ^ sign.replicate(len(top))).any()",
+        "Const(1, 1)",
+    ),
+    Mutation(
+        "window of the shift two bits short",
+        "requantizer-16",
+        "fixed.py",
+        "return bits + 3 + (1 << _FINE) - 1",
+        "return bits + 1 + (1 << _FINE) - 1",
+    ),
+    Mutation(
+        "sign of what does not fit forgotten",
+        "requantizer-8",
+        "fixed.py",
+        "negative = rounded[-1] | (beyond & shifted[-1])",
+        "negative = rounded[-1]",
     ),
     Mutation(
         "zero point a cycle early",
@@ -51,5 +65,47 @@ REQUANTIZER_MUTATIONS = (
         "rounder.py",
         "delayed(m, self.zero_point, 2,",
         "delayed(m, self.zero_point, 1,",
+    ),
+    Mutation(
+        "upper part of a wide multiplier at the wrong place",
+        "requantizer-16-by-32",
+        "fixed.py",
+        ".shift_left(i + j)",
+        ".shift_left(i)",
+    ),
+    Mutation(
+        "upper part of an accumulator unsigned",
+        "requantizer-8-by-8",
+        "fixed.py",
+        "last.as_signed() if shape.signed else last",
+        "last",
+    ),
+    Mutation(
+        "a term not added",
+        "sum-3",
+        "term_sum.py",
+        "sum(values[n : n + _ADDED])",
+        "sum(values[n : n + _ADDED - 2])",
+    ),
+    Mutation(
+        "mantissas unsigned",
+        "sum-3",
+        "term_sum.py",
+        'f"m_{n}": signed(multiplier_width + 1)',
+        'f"m_{n}": multiplier_width + 1',
+    ),
+    Mutation(
+        "sum a bit short",
+        "sum-4-mixed",
+        "term_sum.py",
+        "signed(limit.bit_length() + 1)",
+        "signed(limit.bit_length())",
+    ),
+    Mutation(
+        "shift of a sum a cycle late",
+        "sum-4-mixed",
+        "term_sum.py",
+        'delayed(m, i.shift, taken, "shift")',
+        'delayed(m, i.shift, taken + 1, "shift")',
     ),
 )

@@ -19,7 +19,7 @@ from golden.program import Program
 from irnn_hw.console import bar, console, mutant_table, out, show, stats_table, tool_table
 from irnn_hw.estimate.cli import estimate
 from irnn_hw.files import write_json
-from irnn_hw.interrupt import EXIT_CODE, say_interrupted, watch_interrupts
+from irnn_hw.interrupt import interruptible
 from irnn_hw.pwl_cli import app as pwl_app
 from irnn_hw.sweep.cli import sweep
 
@@ -437,16 +437,12 @@ def _compared(well: bool, message: str, code: int = 1) -> None:
 
 def main() -> NoReturn:
     """Entry point: errors of input end in one line and exit code 2, Ctrl-C in one and 130."""
-    watch_interrupts()
     try:
-        app(standalone_mode=True)
+        with interruptible():
+            app(standalone_mode=True)
     except InputError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
-    except SystemExit as end:
-        if end.code == EXIT_CODE:
-            say_interrupted()
-        raise
     sys.exit(0)
 
 

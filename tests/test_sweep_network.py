@@ -76,6 +76,8 @@ def test_bits_per_character_stand_with_the_points_they_belong_to(model, text, tm
     for pieces, bits in by_pieces.items():
         network = replaced(ours, pieces, "optimal")
         assert bits == steps.evaluate(network, corpus)["bits_per_char_int"]
+    for r in found["points"]:
+        assert r["perplexity"] == pytest.approx(2 ** r["bits_per_char"], abs=1e-4)
     own = steps.evaluate(ours, corpus)["bits_per_char_int"]
     assert abs(by_pieces[16] - own) < 0.01 < abs(by_pieces[2] - own)
     assert len(found["network"]["evaluations"]) == 2
@@ -83,7 +85,9 @@ def test_bits_per_character_stand_with_the_points_they_belong_to(model, text, tm
     assert str(by_pieces[16]) in shown
     assert any(r["network_front"] for r in found["points"])
     assert (tmp_path / "sigmoid-network.png").exists()
-    assert "bits per character" in (tmp_path / "index.html").read_text()
+    page = (tmp_path / "index.html").read_text()
+    assert "bits per character" in page
+    assert f"<td>{found['network']['evaluations'][0]['perplexity']:.4f}</td>" in page
     assert "0 steps computed" in irnn(*arguments)
 
 

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from irnn_hw.sweep.design import LABELS
 from irnn_hw.sweep.files import write_results
 from irnn_hw.sweep.records import pareto
 
@@ -19,13 +20,15 @@ TOOLS = {"numpy": "2", "amaranth": "0.5", "pyosys": "0.7"}
 def point(variant, pieces, target, worst, area, error=None):
     done = error is None
     made = {"component": "Pwl", "verilog_sha256": f"{variant}{pieces}", "synthesis_sha256": "5",
-            "tools": TOOLS}  # fmt: skip
+            "device": None, "pnr_sha256": None, "tools": TOOLS}  # fmt: skip
     return {
-        "function": "sigmoid", "range": [-8.0, 8.0], "variant": variant, "tables": "constant",
+        **dict.fromkeys(LABELS), "unit": "pwl", "function": "sigmoid", "range": [-8.0, 8.0],
+        "variant": variant, "tables": "constant",
         "pieces": pieces, "in_bits": 8, "out_bits": 8, "knots": "optimal" if pieces else None,
         "target": target, "pieces_used": pieces, "shift": 9 if pieces else None,
         "worst_lsb": worst, "mean_lsb": worst, "table_bits": 99, "lut_bits": 2048,
         "latency": 4 if done else None, "area": area if done else None, "bits_per_char": None,
+        "interval": 1, "perplexity": None, "fmax_mhz": None,
         "made_with": made, "error": error,
     }  # fmt: skip
 
@@ -44,8 +47,8 @@ def folder(tmp_path_factory):
         point("table", None, "gates", 0, gates[2]),
         point("bank", 300, "gates", None, None, error="pieces: 300 <script>alert(1)</script>"),
     ]
-    for row, best in zip(rows, pareto(rows, "worst_lsb"), strict=True):
-        row |= {"error_front": best, "network_front": False}
+    for row, best in zip(rows, pareto(rows, "error"), strict=True):
+        row |= {"error_front": best, "network_front": False, "speed_front": False}
     units = {"ecp5": {"lut": "LUT4", "ff": "flip-flops", "dsp": "multipliers"},
              "gates": {"nand2": "NAND2 equivalents", "transistors": "transistors"}}  # fmt: skip
     targets = {n: {"target": n, "title": n, "figure_units": u} for n, u in units.items()}
@@ -100,7 +103,7 @@ def test_caveat_comes_first_and_failures_are_shown(folder):
 
 def test_fronts_are_marked(folder):
     points = Page((folder / "index.html").read_text()).points
-    front = [(p["data-variant"], p["data-target"]) for p in points if p["data-front"]]
+    front = [(p["data-variant"], p["data-target"]) for p in points if p["data-fronts"]]
     assert front == [("bank", "ecp5"), ("bank", "ecp5"), ("table", "gates")]
 
 
@@ -126,7 +129,7 @@ def dom(folder, profile, fragment):
         ("target=ecp5&variant=bank&sort=-logic", ["200", "90"]),
         ("sort=logic", ["90", "200", "366", "900", "1000", "2000", ""]),
         ("sort=-logic", ["2000", "1000", "900", "366", "200", "90", ""]),
-        ("front=1&sort=worst_lsb", ["366", "200", "90"]),
+        ("fronts=1&sort=worst_lsb", ["366", "200", "90"]),
         ("pieces=16&target=gates", ["2000"]),
         ("target=nothing&sort=nothing", ["90", "200", "1000", "900", "2000", "366", ""]),
     ],

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from golden.container import write_atomic
 from irnn_hw.report import figures
 from irnn_hw.report.activations import activation_curves
 from irnn_hw.report.inputs import Inputs, read_inputs
+from irnn_hw.report.template import page_template
 
 ENGINE_NAMES = {"mac": "MAC engine", "vector": "vector engine"}
 
@@ -24,16 +23,9 @@ def write_report(folder: Path, out: Path) -> None:
 
 def render(inputs: Inputs) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=PackageLoader("irnn_hw.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"count": count, "percent": percent, "duration": duration}
+    template = page_template("irnn_hw.report", count=count, percent=percent, duration=duration)
     curves = activation_curves(inputs.model)
-    return environment.get_template("page.html").render(
+    return template.render(
         s=inputs.summary,
         took=_took(inputs.summary),
         loss=figures.loss_curves(inputs.curves),

@@ -1,1 +1,1 @@
-"""Accuracy against area, for every way to build an activation unit: `irnn sweep`."""
+"""Accuracy against area, for every way to build a unit: `irnn sweep`."""

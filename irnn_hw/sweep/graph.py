@@ -65,7 +65,8 @@ class Graph:
             except BrokenExecutor:
                 self._again()
             finally:
-                pool.shutdown(cancel_futures=True)
+                # Whoever interrupts does not wait for what is under way.
+                pool.shutdown(wait=not self._running, cancel_futures=True)
 
     def _run(self, pool: Executor, at_once: int, progress: Callable[[], None]) -> None:
         while self._waiting or self._running:

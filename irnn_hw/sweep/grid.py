@@ -1,9 +1,7 @@
 """The axes of a sweep, and the points that they span."""
 
-import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, fields
 from typing import Any
 
 from golden.errors import InputError
@@ -11,143 +9,149 @@ from irnn_hw.area.targets import TARGETS
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS
 from irnn_hw.quant.pwl_methods import METHODS
-from irnn_hw.sweep.units import VARIANTS, check_exists, existing
+from irnn_hw.sweep.design import Design, Point
+from irnn_hw.sweep.units import FAMILIES
+from irnn_hw.sweep.units.divider import NUMERATOR
+from irnn_hw.sweep.units.pwl import RANGES, TABLES
+from rtl.divider import STEPS
+from rtl.requantizer import MULTIPLIER_WIDTHS
 
-# Inputs that a network gives these functions; where it goes on, they are flat or repeat.
-RANGES: dict[str, tuple[float, float]] = {
-    "sigmoid": (-8.0, 8.0),
-    "tanh": (-4.0, 4.0),
-    "exp": (-10.0, 0.0),
-    "gelu": (-3.0, 3.0),
-    "relu": (-1.0, 1.0),
-    "cos": (-math.pi, math.pi),
-}
-TABLES = {"constant": False, "loadable": True}
 WIDTHS = (8, 16)
-MOST_PIECES = 65535
 
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A function on codes. pieces 0: the look-up table; knots: a name of METHODS, "" for it."""
-
-    function: str
-    low: float
-    high: float
-    in_bits: int
-    out_bits: int
-    pieces: int
-    knots: str
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """A unit that computes a Fit: its variant, and whether its tables can be loaded."""
-
-    fit: Fit
-    variant: str
-    loadable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A design on a target: a row of the results."""
-
-    design: Design
-    target: str
-
-    def labels(self) -> dict[str, Any]:
-        """What tells the point apart, by column."""
-        d, f = self.design, self.design.fit
-        return {
-            "function": f.function,
-            "range": [f.low, f.high],
-            "variant": d.variant,
-            "tables": "loadable" if d.loadable else "constant",
-            "pieces": f.pieces or None,
-            "in_bits": f.in_bits,
-            "out_bits": f.out_bits,
-            "knots": f.knots or None,
-            "target": self.target,
-        }
+# Field of a Grid -> the axis' name, and what may stand on it.
+AXES: dict[str, tuple[str, Collection[Any]]] = {
+    "units": ("unit", FAMILIES),
+    "variants": ("variant", dict.fromkeys(v for f in FAMILIES.values() for v in f.variants)),
+    "targets": ("target", TARGETS),
+    "functions": ("function", FUNCTIONS),
+    "tables": ("tables", TABLES),
+    "pieces": ("pieces", range(1, 65536)),
+    "in_bits": ("in-bits", WIDTHS),
+    "out_bits": ("out-bits", WIDTHS),
+    "knots": ("knots", METHODS),
+    "rows": ("rows", range(1, 65)),
+    "columns": ("columns", range(1, 65)),
+    "multiplier_bits": ("multiplier-bits", MULTIPLIER_WIDTHS),
+    "divisor_bits": ("divisor-bits", NUMERATOR),
+    "step": ("step", STEPS),
+}
+COMMON = ("units", "variants", "targets")
+# The grid of the published figures, where it is more than what a Grid has by itself.
+FULL = {
+    "targets": ("ecp5", "ice40", "xilinx", "gates"),
+    "pieces": (4, 8, 16, 32, 64, 96, 160),
+    "rows": (1, 2, 4, 8),
+    "columns": (1, 2, 4, 8),
+    "multiplier_bits": (8, 12, 16, 20, 24, 28, 32),
+    "divisor_bits": (8, 32),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Every combination of these is a point; a table has no pieces and no knots, and is there once.
+    """Every combination of the axes of each unit is a point.
 
-    span: range of the input, of one function alone; None: that of RANGES. targets ("all",): every
-    one. Raises InputError naming the axis.
+    variants: none given are all of the units. span: range of the input, of one function alone;
+    None: that of RANGES. targets ("all",): every one. Raises InputError naming the axis.
     """
 
-    functions: tuple[str, ...] = ("sigmoid",)
+    units: tuple[str, ...] = ("pwl",)
     variants: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ("ecp5", "gates")
+    functions: tuple[str, ...] = ("sigmoid",)
     tables: tuple[str, ...] = ("constant",)
     pieces: tuple[int, ...] = (4, 16, 64)
     in_bits: tuple[int, ...] = WIDTHS
     out_bits: tuple[int, ...] = (8,)
     knots: tuple[str, ...] = ("optimal",)
-    targets: tuple[str, ...] = ("ecp5", "gates")
     span: tuple[float, float] | None = None
+    rows: tuple[int, ...] = (4,)
+    columns: tuple[int, ...] = (1, 2, 4)
+    multiplier_bits: tuple[int, ...] = (8, 16, 24, 32)
+    divisor_bits: tuple[int, ...] = (8,)
+    step: tuple[int, ...] = STEPS
 
     def __post_init__(self) -> None:
         if self.targets == ("all",):
             object.__setattr__(self, "targets", tuple(TARGETS))
+        _check_axis("units", self.units)
         if not self.variants:
-            object.__setattr__(self, "variants", existing())
-        for name, values, allowed in self._axes():
-            _check_axis(name, values, allowed)
-        for variant, table in product(self.variants, self.tables):
-            check_exists(variant, TABLES[table])
+            every = [v for unit in self.units for v in FAMILIES[unit].variants]
+            object.__setattr__(self, "variants", tuple(dict.fromkeys(every)))
+        for field in AXES:
+            _check_axis(field, getattr(self, field))
+        self._check_belongs()
         if self.span is not None and len(self.functions) > 1:
             raise InputError("range: is of one function; give one --function, or no --range")
         for function in self.functions:
             QuantParams.from_range(*self._range(function))
 
-    def _axes(self) -> tuple[tuple[str, Sequence[Any], Collection[Any]], ...]:
-        return (
-            ("function", self.functions, FUNCTIONS),
-            ("variant", self.variants, VARIANTS),
-            ("tables", self.tables, TABLES),
-            ("pieces", self.pieces, range(1, MOST_PIECES + 1)),
-            ("in-bits", self.in_bits, WIDTHS),
-            ("out-bits", self.out_bits, WIDTHS),
-            ("knots", self.knots, METHODS),
-            ("target", self.targets, TARGETS),
-        )
+    def _check_belongs(self) -> None:
+        """What is given is of a unit of the grid, and each unit has a variant and a point."""
+        used, units = used_axes(self.units), ", ".join(self.units)
+        for field in fields(self):
+            name = AXES.get(field.name, ("range",))[0]
+            needs = "functions" if field.name == "span" else field.name
+            if needs not in used and getattr(self, field.name) != field.default:
+                raise InputError(f"{name}: is no axis of {units}; leave it out, or add a --unit")
+        ways = {v for unit in self.units for v in FAMILIES[unit].variants}
+        for variant in self.variants:
+            if variant not in ways:
+                raise InputError(f"variant: there is no {variant} of {units}; add a --unit")
+        for unit in self.units:
+            if next(self._designs(unit), None) is None:
+                choice = ", ".join(FAMILIES[unit].variants)
+                raise InputError(f"variant: none is left of {unit}; choose of {choice}")
 
     def _range(self, function: str) -> tuple[float, float]:
         return self.span or RANGES[function]
 
     def points(self) -> list[Point]:
         """In order of the axes, targets of one design together."""
-        return [Point(design, t) for design in self._designs() for t in self.targets]
+        designs = (design for unit in self.units for design in self._designs(unit))
+        return [Point(design, target) for design in designs for target in self.targets]
 
-    def _designs(self) -> Iterator[Design]:
-        axes = (self.functions, self.in_bits, self.out_bits, self.variants, self.tables)
-        for function, in_bits, out_bits, variant, table in product(*axes):
-            for pieces, knots in self._shapes(variant):
-                ends = self._range(function)
-                fit = Fit(function, *ends, in_bits, out_bits, pieces, knots)
-                yield Design(fit, variant, TABLES[table])
-
-    def _shapes(self, variant: str) -> list[tuple[int, str]]:
-        """Pieces and method of the knots."""
-        return [(0, "")] if variant == "table" else list(product(self.pieces, self.knots))
+    def _designs(self, unit: str) -> Iterator[Design]:
+        family = FAMILIES[unit]
+        axes = {field.name: getattr(self, field.name) for field in fields(self)}
+        axes["variants"] = [v for v in self.variants if v in family.variants]
+        return family.designs(axes)
 
     def describe(self) -> dict[str, Any]:
-        """The axes, and the ranges in use."""
-        axes = {name.replace("-", "_"): list(values) for name, values, _ in self._axes()}
-        return {**axes, "range": {f: list(self._range(f)) for f in self.functions}}
+        """The axes of its units, and the ranges in use."""
+        used = used_axes(self.units)
+        axes = {AXES[f][0].replace("-", "_"): list(getattr(self, f)) for f in AXES if f in used}
+        ranges = {f: list(self._range(f)) for f in self.functions} if "functions" in used else {}
+        return {**axes, "range": ranges}
+
+
+def values_of(field: str, text: str) -> tuple[Any, ...]:
+    """Values of an axis from words between commas. Raises InputError naming the axis."""
+    name, allowed = AXES[field]
+    words = tuple(word.strip() for word in text.split(","))
+    if not all(isinstance(value, int) for value in allowed):
+        return words
+    try:
+        return tuple(int(word) for word in words)
+    except ValueError as error:
+        raise InputError(f"{name}: {text!r} is not numbers; give them as 8,16") from error
+
+
+def used_axes(units: Sequence[str]) -> set[str]:
+    """Fields of a Grid that these units have."""
+    return {*COMMON, *(axis for unit in units for axis in FAMILIES[unit].axes)}
 
 
 def full(**chosen: Any) -> Grid:
     """The grid of the published figures, with the axes that are chosen instead of its own."""
-    axes = {"pieces": (4, 8, 16, 32, 64, 96, 160), "targets": tuple(TARGETS)}
-    return Grid(**(axes | chosen))
+    units = chosen.get("units", ("pwl",))
+    _check_axis("units", units)
+    used = used_axes(units)
+    return Grid(**({k: v for k, v in FULL.items() if k in used} | chosen))
 
 
-def _check_axis(name: str, values: Sequence[Any], allowed: Collection[Any]) -> None:
+def _check_axis(field: str, values: Sequence[Any]) -> None:
+    name, allowed = AXES[field]
     choice = (
         f"{allowed[0]}..{allowed[-1]}"
         if isinstance(allowed, range)

@@ -61,8 +61,14 @@ def bits_per_character(data: bytes, corpus: Corpus, pieces: int, knots: str) -> 
         "pieces": pieces or None,
         "knots": knots or None,
         "bits_per_char": figures["bits_per_char_int"],
+        "perplexity": perplexity(figures["bits_per_char_int"]),
         "characters": figures["characters"],
     }
+
+
+def perplexity(bits_per_char: float) -> float:
+    """exp of the nats of a symbol."""
+    return round(float(2**bits_per_char), 4)
 
 
 def _replaced(model: IntModel, op: Operation, pieces: int, knots: str) -> Operation:

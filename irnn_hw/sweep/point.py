@@ -2,7 +2,8 @@
 plain values alone, so that it runs in any process on any machine."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 import numpy as np
 
 from golden.activation import LutSpec, PwlSpec
-from irnn_hw.area.yosys import estimate
+from irnn_hw.area import nextpnr
+from irnn_hw.area.targets import target_named
+from irnn_hw.area.yosys import Point, estimate
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by, output_range, pwl_error
-from irnn_hw.sweep.grid import Fit
+from irnn_hw.sweep.design import Design, Fit
 from irnn_hw.sweep.store import versions
-from irnn_hw.sweep.units import Spec, component
+from irnn_hw.sweep.units import FAMILIES
+from irnn_hw.sweep.units.family import Spec
 from rtl.emit import verilog_text
 
 Figures = dict[str, Any]
@@ -72,23 +76,47 @@ def spec_of(fitted: Figures) -> Spec:
     return PwlSpec(*constants, fitted["shift"], fitted["out_zero_point"], *bits)
 
 
-def emit(fitted: Figures, variant: str, loadable: bool) -> Figures:
-    """The unit's Verilog, latency in cycles, and what it was made with."""
-    unit = component(variant, loadable, spec_of(fitted))
+def emit_fitted(fitted: Figures, design: Design) -> Figures:
+    """A unit that holds a fitted table, or one of its size: see emit."""
+    return emit(design, spec_of(fitted))
+
+
+def emit(design: Design, spec: Spec | None = None) -> Figures:
+    """The unit's Verilog, latency and interval in cycles, and what it was made with."""
+    family = FAMILIES[design.unit]
+    unit = family.build(design, spec)
     verilog = verilog_text(unit, TOP)
     return {
         "component": type(unit).__name__,
         "latency": unit.LATENCY,
+        "interval": family.interval(design, unit),
         "verilog": verilog,
         "verilog_sha256": sha256(verilog.encode()).hexdigest(),
         "tools": versions(),
     }
 
 
-def measure(design: Figures, target: str, cache: str | None) -> Figures:
+def measure(unit: Figures, target: str, cache: str | None) -> Figures:
     """Area of a unit. cache: folder of syntheses done, None for none. Raises YosysError."""
-    if cache is None:
-        with tempfile.TemporaryDirectory(prefix="irnn-sweep-") as folder:
-            return measure(design, target, folder)
-    result = estimate(design["verilog"], TOP, target, Path(cache))
-    return {"area": result["total"], "yosys": result["version"], "synthesis": result["sha256"]}
+    with _folder(cache) as folder:
+        result = estimate(unit["verilog"], TOP, target, folder)
+    return {"area": result["total"], "synthesis_sha256": result["sha256"]}
+
+
+def route(unit: Figures, area: Figures, target: str, cache: str | None) -> Figures:
+    """Clock frequency of a unit by nextpnr, one seed. Raises InputError, YosysError."""
+    with _folder(cache) as folder:
+        point = Point(TOP, target_named(target), unit["verilog"])
+        result = nextpnr.place_and_route(point, area["area"], folder)
+    names = ("fmax_mhz", "device", "tool", "version")
+    return {name: result[name] for name in names} | {"pnr_sha256": result["sha256"]}
+
+
+@contextmanager
+def _folder(cache: str | None) -> Iterator[Path]:
+    """That of a cache, or one that is gone afterwards."""
+    if cache is not None:
+        yield Path(cache)
+        return
+    with tempfile.TemporaryDirectory(prefix="irnn-sweep-") as folder:
+        yield Path(folder)

@@ -7,30 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from irnn_hw.area.target import CAVEAT
 from irnn_hw.area.targets import TARGETS
+from irnn_hw.sweep.design import Point
 from irnn_hw.sweep.graph import Graph
-from irnn_hw.sweep.grid import Grid, Point
-from irnn_hw.sweep.network import activations
+from irnn_hw.sweep.grid import Grid
+from irnn_hw.sweep.network import activations, perplexity
+from irnn_hw.sweep.units import FAMILIES
 
 if TYPE_CHECKING:
     from irnn_hw.sweep.run import Plan
 
 Row = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 FITTED = ("pieces_used", "shift", "worst_lsb", "mean_lsb", "table_bits", "lut_bits")
-GROUP = ("function", "range", "in_bits", "out_bits", "tables", "target")
 # An FPGA has a flip-flop with each LUT, NAND2 equivalents hold theirs: not compared again. Carries
 # are: on iCE40 those of a comparison take logic cells of their own.
 NOT_COMPARED = ("ff", "transistors", "lutram", "mux")
-FRONTS = {"error": "worst_lsb", "network": "bits_per_char"}
+FRONTS = tuple(dict.fromkeys(name for family in FAMILIES.values() for name in family.fronts))
 
 
 def results(grid: Grid, plan: "Plan", graph: Graph) -> Row:
     """What sweep.json holds: nothing in it depends on when or where the steps ran."""
     rows = [_row(point, plan, graph) for point in plan.points]
-    first = _first_of_equal(rows)
-    for front, quality in FRONTS.items():
-        for row, best, new in zip(rows, pareto(rows, quality), first, strict=True):
+    first = first_of_equal(rows)
+    for front in FRONTS:
+        for row, best, new in zip(rows, pareto(rows, front), first, strict=True):
             row[f"{front}_front"] = best and new
     return {
         "format": FORMAT,
@@ -43,12 +44,16 @@ def results(grid: Grid, plan: "Plan", graph: Graph) -> Row:
     }
 
 
-def _first_of_equal(rows: Sequence[Row]) -> list[bool]:
-    """Fits that need no more pieces give the same unit again: it is on a front once."""
+def first_of_equal(rows: Sequence[Row]) -> list[bool]:
+    """Fits that need no more pieces give the same unit again: it is on a front once.
+
+    One that is loaded is the same Verilog for every table, but not of the same error.
+    """
     seen: set[tuple[Any, ...]] = set()
     first = []
     for row in rows:
-        unit = row["made_with"]["verilog_sha256"], row["target"], row["tables"]
+        quality = row["tables"], row["worst_lsb"], row["bits_per_char"]
+        unit = row["made_with"]["verilog_sha256"], row["target"], *quality
         first.append(unit not in seen)
         seen.add(unit)
     return first
@@ -56,20 +61,33 @@ def _first_of_equal(rows: Sequence[Row]) -> list[bool]:
 
 def _row(point: Point, plan: "Plan", graph: Graph) -> Row:
     design = point.design
-    keys = plan.fits[design.fit], plan.designs[design], plan.areas[point]
-    fitted, unit, area = (graph.results.get(key, {}) for key in keys)
-    made = {"component": unit.get("component"), "verilog_sha256": unit.get("verilog_sha256")}
-    made |= {"synthesis_sha256": area.get("synthesis"), "tools": unit.get("tools", {})}
+    fitted = {} if design.fit is None else graph.results.get(plan.fits[design.fit], {})
+    unit = graph.results.get(plan.designs[design], {})
+    area = graph.results.get(plan.areas[point], {})
+    routed = graph.results.get(plan.routes.get(point, ""), {})
     bits, problem = _bits_per_char(point, plan, graph)
+    failed = (graph.failures[key] for key in plan.ends(point) if key in graph.failures)
     return {
         **point.labels(),
         **{name: fitted.get(name) for name in FITTED},
         "latency": unit.get("latency"),
+        "interval": unit.get("interval"),
         "area": _area(point.target, area.get("area")),
+        "fmax_mhz": routed.get("fmax_mhz"),
         "bits_per_char": bits,
-        "made_with": made,
-        "error": graph.failures.get(keys[-1], problem),
+        "perplexity": None if bits is None else perplexity(bits),
+        "made_with": _made_with(unit, area, routed),
+        "error": next(failed, problem),
     }
+
+
+def _made_with(unit: Row, area: Row, routed: Row) -> Row:
+    tools = dict(unit.get("tools", {}))
+    if routed:
+        tools[routed["tool"]] = routed["version"]
+    names = {"component": unit, "verilog_sha256": unit, "synthesis_sha256": area}
+    names |= {"device": routed, "pnr_sha256": routed}
+    return {name: step.get(name) for name, step in names.items()} | {"tools": tools}
 
 
 def _area(target: str, figures: Row | None) -> Row | None:
@@ -80,7 +98,7 @@ def _area(target: str, figures: Row | None) -> Row | None:
 def _bits_per_char(point: Point, plan: "Plan", graph: Graph) -> tuple[float | None, str | None]:
     """Of the network whose activations are such points, where it has any of these widths."""
     fit = point.design.fit
-    if plan.network is None:
+    if plan.network is None or fit is None:
         return None, None
     if (fit.function, fit.in_bits, fit.out_bits) not in activations(plan.network.model):
         return None, None
@@ -102,30 +120,34 @@ def compared(row: Row) -> dict[str, float]:
     return {name: v for name, v in row["area"].items() if name not in NOT_COMPARED}
 
 
-def pareto(rows: Sequence[Row], quality: str) -> list[bool]:
-    """Which rows are on the front of those of one function, widths, kind of tables and target.
+def pareto(rows: Sequence[Row], front: str) -> list[bool]:
+    """Which rows are on a front of FRONTS, of those on a target that do the same.
 
-    No other row there is at most as large in every figure compared and at most as far off, and
-    better in one.
+    No other row there is at most as large in every figure compared and has at most as much of the
+    front's figure, and is better in one.
     """
     groups: dict[str, list[tuple[float, ...]]] = {}
-    costs = [
-        (float(row[quality]), *compared(row).values())
-        if row["area"] is not None and row[quality] is not None
-        else None
-        for row in rows
-    ]
+    costs = [_cost(row, front) for row in rows]
     for row, cost in zip(rows, costs, strict=True):
         if cost is not None:
-            groups.setdefault(_group(row), []).append(cost)
+            groups.setdefault(str(group(row)), []).append(cost)
     return [
-        cost is not None and not any(_beats(other, cost) for other in groups[_group(row)])
+        cost is not None and not any(_beats(other, cost) for other in groups[str(group(row))])
         for row, cost in zip(rows, costs, strict=True)
     ]
 
 
-def _group(row: Row) -> str:
-    return str([row[name] for name in GROUP])
+def _cost(row: Row, front: str) -> tuple[float, ...] | None:
+    """What is to be little; None of a row that is not compared."""
+    figure = FAMILIES[row["unit"]].fronts.get(front)
+    if figure is None or row[figure] is None or row["area"] is None:
+        return None
+    return float(row[figure]), *compared(row).values()
+
+
+def group(row: Row) -> list[Any]:
+    """Equal for rows that do the same on one target."""
+    return [row[name] for name in ("unit", *FAMILIES[row["unit"]].same, "target")]
 
 
 def _beats(a: Iterable[float], b: Iterable[float]) -> bool:
@@ -136,7 +158,8 @@ def _beats(a: Iterable[float], b: Iterable[float]) -> bool:
 def flat(row: Row) -> Row:
     """A row of single values, for CSV."""
     values = {k: v for k, v in row.items() if k not in ("range", "area", "made_with")}
-    values |= {"low": row["range"][0], "high": row["range"][1]}
+    low, high = row["range"] or (None, None)
+    values |= {"low": low, "high": high}
     values |= {f"area_{name}": v for name, v in (row["area"] or {}).items()}
     made: Mapping[str, Any] = row["made_with"]
     values |= {k: v for k, v in made.items() if k != "tools"}

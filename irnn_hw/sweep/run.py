@@ -6,17 +6,21 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from golden.model import IntModel
+from irnn_hw.area.nextpnr import check_placeable, tool_version
+from irnn_hw.area.targets import TARGETS
 from irnn_hw.data.corpus import Corpus
+from irnn_hw.sweep.design import Design, Fit, Point
 from irnn_hw.sweep.graph import Graph, Task
-from irnn_hw.sweep.grid import Design, Fit, Grid, Point
+from irnn_hw.sweep.grid import Grid
 from irnn_hw.sweep.network import activations, bits_per_character, check_corpus
-from irnn_hw.sweep.point import emit, fit_table, measure
+from irnn_hw.sweep.point import emit, emit_fitted, fit_table, measure, route
 from irnn_hw.sweep.records import results
 from irnn_hw.sweep.store import Store, code_digest, digest, versions
 
@@ -24,7 +28,7 @@ AT_ONCE = 64  # tasks that a cluster has, so that none of its workers waits
 Progress = Callable[[int, int, str], None]
 
 FIT_CODE = ("golden", "irnn_hw/quant", "irnn_hw/sweep/point.py")
-UNIT_CODE = ("rtl", "irnn_hw/sweep/units.py")
+UNIT_CODE = ("rtl", "irnn_hw/sweep/units")
 AREA_CODE = ("irnn_hw/area",)
 NETWORK_CODE = ("irnn_hw/evaluate.py", "irnn_hw/steps.py", "irnn_hw/sweep/network.py")
 
@@ -47,18 +51,26 @@ class Network:
 
 
 class Plan:
-    """The tasks of a grid. syntheses: folder of those done, None: none is kept."""
+    """The tasks of a grid. syntheses: folder of those done, None: none is kept. pnr: place and
+    route too, where a target can be."""
 
-    def __init__(self, grid: Grid, network: Network | None, syntheses: Path | None):
+    def __init__(self, grid: Grid, network: Network | None, syntheses: Path | None, pnr: bool):
         self.points, self.network = grid.points(), network
         self.tasks: dict[str, Task] = {}
         self._syntheses = None if syntheses is None else str(syntheses)
-        self.fits = {p.design.fit: self._fit(p.design.fit) for p in self.points}
-        self.designs = {p.design: self._design(p.design) for p in self.points}
+        designs = dict.fromkeys(p.design for p in self.points)
+        self.fits = {d.fit: self._fit(d.fit) for d in designs if d.fit is not None}
+        self.designs = {d: self._design(d) for d in designs}
         self.areas = {p: self._area(p) for p in self.points}
+        placed = [p for p in self.points if pnr and TARGETS[p.target].devices]
+        self.routes = {p: self._route(p) for p in placed}
         self.shapes = {(f.pieces, f.knots): "" for f in self.fits} if network else {}
         for shape in self.shapes:
             self.shapes[shape] = self._evaluation(*shape)
+
+    def ends(self, point: Point) -> list[str]:
+        """Keys of the tasks that a point's row waits for."""
+        return [self.areas[point], *([self.routes[point]] if point in self.routes else [])]
 
     def _add(self, task: Task) -> str:
         self.tasks[task.key] = task
@@ -70,13 +82,21 @@ class Plan:
 
     def _design(self, design: Design) -> str:
         key = _key("unit", asdict(design), FIT_CODE + UNIT_CODE)
-        what = design.variant, design.loadable
-        return self._add(Task(key, emit, what, (self.fits[design.fit],)))
+        if design.fit is None:
+            return self._add(Task(key, emit, (design,)))
+        return self._add(Task(key, emit_fitted, (design,), (self.fits[design.fit],)))
 
     def _area(self, point: Point) -> str:
         key = _key("area", asdict(point), FIT_CODE + UNIT_CODE + AREA_CODE)
         how = point.target, self._syntheses
         return self._add(Task(key, measure, how, (self.designs[point.design],), final=True))
+
+    def _route(self, point: Point) -> str:
+        what = asdict(point), tool_version(TARGETS[point.target].devices[0].tool)
+        key = _key("route", what, FIT_CODE + UNIT_CODE + AREA_CODE)
+        needs = self.designs[point.design], self.areas[point]
+        how = point.target, self._syntheses
+        return self._add(Task(key, route, how, needs, final=True))
 
     def _evaluation(self, pieces: int, knots: str) -> str:
         assert self.network is not None
@@ -86,7 +106,7 @@ class Plan:
         return self._add(Task(key, bits_per_character, how, final=True))
 
 
-def _key(kind: str, what: dict[str, Any], code: tuple[str, ...]) -> str:
+def _key(kind: str, what: Any, code: tuple[str, ...]) -> str:
     return f"{kind}-{digest([what, code_digest(*code), versions()])[:40]}"
 
 
@@ -97,18 +117,27 @@ def sweep(
     executor: Callable[[], Executor] | None = None,
     jobs: int | None = None,
     progress: Progress | None = None,
+    pnr: bool = False,
 ) -> tuple[dict[str, Any], int]:
     """What sweep.json holds, and how many steps were computed now; the others cache had.
 
     executor: makes where the steps run, such as a cluster's; else `jobs` processes here, as many
-    as there are cores. A step that fails leaves its message in the points that need it.
+    as there are cores. pnr: place and route on the targets of the grid that can be, one at least.
+    A step that fails leaves its message in the points that need it.
     """
     jobs = jobs or os.cpu_count() or 1
-    plan = Plan(grid, network, cache / "syntheses" if executor is None else None)
+    if pnr:
+        targets = [TARGETS[name] for name in grid.targets]
+        check_placeable([t for t in targets if t.devices] or targets)
+    plan = Plan(grid, network, cache / "syntheses" if executor is None else None, pnr)
     graph = Graph(plan.tasks.values(), Store(cache / "steps"))
     at_once = 2 * jobs if executor is None else AT_ONCE
     report = partial(_report, plan, graph, progress)
-    graph.run(executor or partial(_processes, jobs), at_once, report)
+    try:
+        graph.run(executor or partial(_processes, jobs), at_once, report)
+    except KeyboardInterrupt:
+        _end_workers()
+        raise
     report()
     return results(grid, plan, graph), graph.computed
 
@@ -116,23 +145,32 @@ def sweep(
 def _report(plan: Plan, graph: Graph, progress: Progress | None) -> None:
     """Points done, of how many."""
     if progress is not None:
-        done = [k in graph.results or k in graph.failures for k in plan.areas.values()]
+        over = graph.results.keys() | graph.failures.keys()
+        done = [over.issuperset(plan.ends(point)) for point in plan.points]
         progress(sum(done), len(done), f"{len(graph.failures)} failed" if graph.failures else "")
 
 
 def _processes(jobs: int) -> Executor:
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_lead)
 
 
-def _end_with_parent() -> None:
-    """A worker ends at once when its parent is interrupted, or is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _lead() -> None:
+    """Make this worker, with whatever it starts, a group that ends when its parent is no more."""
+    os.setpgid(0, 0)
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
         if parent is not None:
             parent.join()
-            os._exit(1)
+            os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _end_workers() -> None:
+    """With what they run: a synthesis takes up to a minute."""
+    for worker in multiprocessing.active_children():
+        with suppress(ProcessLookupError):  # it leads no group yet, or is no more
+            os.killpg(worker.pid or 0, signal.SIGKILL)
+        worker.kill()

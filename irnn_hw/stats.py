@@ -125,7 +125,7 @@ def gather(
     parts = list(parts)
     for n, (feeds, real) in enumerate(zip(parts, real_parts or parts, strict=True)):
         codes = executor.run(feeds)
-        live = {name: _live(model, name, feeds, c) for name, c in codes.items()}
+        live = {name: live_steps(model, name, feeds, c) for name, c in codes.items()}
         for name, c in codes.items():
             stats[name].codes(c[live[name]])
         if network is not None:
@@ -143,7 +143,7 @@ def gather(
     return stats
 
 
-def _live(model: IntModel, name: str, feeds: Feeds, codes: Int64) -> np.ndarray:
+def live_steps(model: IntModel, name: str, feeds: Feeds, codes: Int64) -> np.ndarray:
     """The steps of a tensor that count (batch, T)."""
     sequence = next(s.sequence for s in model.scans for op in s.operations if name in stepwise(op))
     lengths = feeds[sequence].lengths

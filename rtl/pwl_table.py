@@ -1,37 +1,52 @@
 """An activation as a plain table of every code: one read, no arithmetic."""
 
-from amaranth.hdl import Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib.data import StructLayout
 from amaranth.lib.memory import Memory
 
 from golden.activation import LutSpec
-from golden.errors import InputError
-from rtl.pipeline import Pipeline
+from rtl.pipeline import Pipeline, delayed
 from rtl.pwl_pieces import choose
+
+ROW_BITS = 4  # of a 16-bit code, that choose within a row of a memory
 
 
 class PwlTable(Pipeline):
-    """``look_up(spec, q)`` of golden/activation.py for one constant table, as logic: LATENCY 1.
+    """``look_up(spec, q)`` of golden/activation.py for one constant table: LATENCY 1.
 
-    One code a cycle. Parameters: the LutSpec of an 8-bit input, that of a PWL being
-    ``tabulate(spec)``. Raises InputError for 16 bits: such a table is loaded.
+    One code a cycle. The table of an 8-bit input is logic, that of a 16-bit input an initialized
+    memory of 2^12 rows of 16 codes: synthesis reads rows slowly, not their width.
+    Parameters: the LutSpec, that of a PWL being ``tabulate(spec)``.
     Members: i: In(stream of in_bits), o: Out(stream of out_bits).
     """
 
     LATENCY = 1
 
     def __init__(self, *, spec: LutSpec):
-        if spec.in_bits > 8:
-            raise InputError(f"table: {spec.in_bits}-bit input as logic; use LoadablePwlTable")
         self._spec = spec
         super().__init__(spec.in_bits, spec.out_bits)
 
     def datapath(self, m, valid):
-        shape, q = self.o.payload.shape(), self.i.payload
-        y = Signal(shape)
-        # Cycle 1.
-        m.d.sync += y.eq(choose(self._spec.table, shape, q))
-        m.d.comb += self.o.payload.eq(y)
+        spec, q = self._spec, self.i.payload
+        # Cycle 1: the register of the table, or the memory's own.
+        if spec.in_bits > 8:
+            m.d.comb += self.o.payload.eq(self._read(m, q))
+        else:
+            y = Signal(spec.out_bits)
+            m.d.sync += y.eq(choose(spec.table, y.shape(), q))
+            m.d.comb += self.o.payload.eq(y)
+
+    def _read(self, m: Module, q: Value):
+        """The entry of a code, a cycle later."""
+        bits, table = self._spec.out_bits, self._spec.table
+        rows = [
+            sum(y << (bits * n) for n, y in enumerate(table[start : start + (1 << ROW_BITS)]))
+            for start in range(0, len(table), 1 << ROW_BITS)
+        ]
+        m.submodules.table = memory = Memory(shape=bits << ROW_BITS, depth=len(rows), init=rows)
+        read = memory.read_port()
+        m.d.comb += read.addr.eq(q[ROW_BITS:])
+        return read.data.word_select(delayed(m, q[:ROW_BITS], 1, "place"), bits)
 
 
 def table_layout(in_bits: int, out_bits: int) -> StructLayout:

@@ -14,7 +14,10 @@ class YosysError(RuntimeError):
     """Yosys stopped; the text is the end of its log."""
 
 
+# Ctrl-C ends Yosys at once: Python's own handler would wait for the end of the pass.
 _RUNNER = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 from pyosys import libyosys
 design = libyosys.Design()
 for line in open("script.ys"):

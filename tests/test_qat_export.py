@@ -1,4 +1,4 @@
-"""irnn_hw.qat.snapshot: the exported network's names, order, constants and limits."""
+"""irnn_hw.qat.model: the quantized network's names, order, constants and limits."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,11 @@ from golden.errors import InputError
 from golden.executor import Executor
 from golden.model import IntModel
 from golden.operations import Add, Embedding, LookUp, MatVec, Multiply, Pwl, Slice
-from irnn_hw.qat.frozen import GATES, OBSERVED, freeze
-from irnn_hw.qat.lstm import QuantizedLSTM
-from irnn_hw.qat.model import CharLM
-from irnn_hw.qat.snapshot import snapshot
+from irnn_hw.qat.batch import Batch
+from irnn_hw.qat.integer import integer
+from irnn_hw.qat.model import CharLM, CharMasters
+from irnn_hw.quant.cells import LSTM_GATES
+from irnn_hw.quant.quantize import Choices, parameters, quantize
 
 SYMBOLS, EMBEDDING, HIDDEN = 24, 16, 32
 # What the compiler and the NPU are written against: one time step, in this order.
@@ -53,8 +54,8 @@ def ranges(network, tokens):
     return network.observe(tokens, network.initial_state(8))[0]
 
 
-def export(network, ranges, pieces=16, **options):
-    return snapshot(network.weights(), freeze(ranges, pieces), **options)
+def export(network, ranges, pieces=16):
+    return integer(CharMasters(network), ranges, Choices({"": pieces}, "greedy")).taken
 
 
 def test_names_kinds_and_order_are_the_contract(network, ranges):
@@ -73,26 +74,31 @@ def test_names_kinds_and_order_are_the_contract(network, ranges):
 def test_gates_have_parameters_of_their_own(network, ranges):
     model = export(network, {**ranges, "f.pre": (-1.0, 9.0)}).model
     assert model.tensors["f.pre"].zero_point == 26
-    for gate in GATES:
+    for gate in LSTM_GATES:
         assert model.tensors[gate].zero_point == (128 if gate == "j" else 0)
 
 
 def test_constants_are_nearest_to_the_reals(network, ranges):
-    frozen, taken = freeze(ranges, 16), export(network, ranges)
-    weights, ops = network.weights(), {op.output: op for op in taken.model.operations}
-    scale = {name: p.scale for name, p in frozen.params.items()} | {"x": taken.scales["embedding"]}
-    for name, source, weight in (("px", "x", "w_x"), ("ph", "h", "w_h")):
-        unit = scale[source] * taken.scales[weight]
+    taken = export(network, ranges)
+    weights = {node.name: node for node in CharMasters(network).template.nodes}
+    ops = {op.output: op for op in taken.model.operations}
+    for name, source in (("px", "x"), ("ph", "h")):
+        unit = taken.params[source].scale * taken.scales[name]
         m = ops[name].multiplier
-        assert m.mantissa * 2.0**-m.shift == pytest.approx(unit / scale[name], rel=2**-15)
-        error = ops[name].weights * taken.scales[weight] - getattr(weights, weight)
-        assert np.abs(error).max() <= taken.scales[weight] * 0.5001
-    assert np.abs(ops["px"].bias * taken.scales["b"] - weights.b).max() <= taken.scales["b"]
+        assert m.mantissa * 2.0**-m.shift == pytest.approx(
+            unit / taken.params[name].scale, rel=2**-15
+        )
+        error = ops[name].weights * taken.scales[name] - weights[name].weights
+        assert np.abs(error).max() <= taken.scales[name] * 0.5001
+    unit = taken.scales["px.bias"]
+    assert np.abs(ops["px"].bias * unit - weights["px"].bias).max() <= unit
     assert not ops["ph"].bias.any()
-    table = (ops["x"].table.astype(int) - taken.model.tensors["x"].zero_point) * scale["x"]
-    assert np.abs(table - weights.embedding).max() <= scale["x"] * 1.0001
+    table = taken.params["x"].dequantize(ops["x"].table)
+    assert np.abs(table - weights["x"].table).max() <= taken.params["x"].scale * 1.0001
     unit = taken.model.output_scale
-    assert unit.mantissa * 2.0**-unit.shift == pytest.approx(taken.scales["b_o"], rel=2**-22)
+    assert unit.mantissa * 2.0**-unit.shift == pytest.approx(
+        taken.scales["logits.bias"], rel=2**-22
+    )
 
 
 def test_constants_fit_the_hardware(network, ranges):
@@ -113,7 +119,7 @@ def test_quantized_logits_are_near_the_float_ones(network, ranges, tokens):
     integers = Executor(taken.model, 8).run(tokens.T.numpy())["logits"]
     with torch.no_grad():
         floats, _ = network(tokens, network.initial_state(8))
-    error = integers * taken.scales["b_o"] - floats.transpose(0, 1).numpy()
+    error = integers * taken.scales["logits.bias"] - floats.transpose(0, 1).numpy()
     assert np.abs(error).mean() < 0.05 * floats.std().item()
 
 
@@ -125,22 +131,23 @@ def test_straight_through_gradients_point_as_the_float_ones(network, ranges, tok
         return {name: p.grad.flatten() for name, p in network.named_parameters()}
 
     expected = gradients(network(tokens, network.initial_state(8))[0])
-    frozen = freeze(ranges, pieces)
-    quantized = QuantizedLSTM(snapshot(network.weights(), frozen), frozen, network.masters())
-    accumulators, _ = quantized.forward(tokens, quantized.initial_state(8))
-    found = gradients(accumulators * quantized.output_unit)
+    quantized = integer(CharMasters(network), ranges, Choices({"": pieces}, "greedy"))
+    accumulators = quantized.run({"text": Batch(tokens)}).traces["logits"]
+    found = gradients(accumulators * quantized.unit("logits"))
     for name, gradient in expected.items():
         assert torch.cosine_similarity(gradient, found[name], dim=0) > 0.95, name
         assert 0.8 < found[name].norm() / gradient.norm() < 1.25, name
 
 
 def test_metadata_and_file_hold_no_float(network, ranges, tmp_path):
-    model = export(network, ranges, metadata={"task": "char-lm", "unknown": 3}).model
+    net = CharMasters(network).template
+    params = parameters(net, ranges)
+    model = quantize(net, params, None, {"task": "char-lm", "unknown": 3}).model
     model.save(tmp_path / "model.irnn")
     assert IntModel.load(tmp_path / "model.irnn").sha256 == model.sha256
     assert model.metadata == {"task": "char-lm", "unknown": 3}
     with pytest.raises(TypeError, match="a float"):
-        export(network, ranges, metadata={"loss": 1.5}).model.to_bytes()
+        quantize(net, params, None, {"loss": 1.5}).model.to_bytes()
 
 
 @pytest.mark.parametrize(
@@ -159,13 +166,14 @@ def test_ranges_out_of_domain_name_the_operation(network, ranges, name, limits, 
 
 
 def test_a_bias_beyond_32_bits_is_refused(network, ranges):
-    weights = network.weights()
-    weights.b_o[0] = 1e9
+    masters = CharMasters(network)
+    next(n for n in masters.template.nodes if n.name == "logits").bias[0] = 1e9
     with pytest.raises(InputError, match="logits: a bias does not fit 32 bits"):
-        snapshot(weights, freeze(ranges, 16))
+        quantize(masters.template, parameters(masters.template, ranges))
 
 
-def test_every_observed_tensor_is_frozen(ranges):
-    assert set(OBSERVED) == set(ranges)
-    with pytest.raises(KeyError):
-        freeze({"px": (-1.0, 1.0)}, 16)
+def test_every_range_that_is_needed_is_observed(network, ranges):
+    for name in ranges:
+        some = {key: ends for key, ends in ranges.items() if key != name}
+        with pytest.raises(InputError, match=f"^{name}: no range was gathered"):
+            export(network, some)

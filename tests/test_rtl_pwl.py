@@ -5,7 +5,6 @@ import pytest
 from rtl_cases import complaints, natively, reference_pwl
 
 from golden.activation import LutSpec, PwlSpec, pwl, tabulate
-from golden.errors import InputError
 from golden.stimulus import pwl_spec
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS
@@ -90,15 +89,6 @@ def test_output_bits_may_differ_from_input_bits(unit):
 def test_a_constant_table():
     spec = tabulate(pwl_spec(3, 5, in_bits=8, out_bits=16))
     assert complaints(PwlTable(spec=spec), range(256), spec.table) == ""
-
-
-@unused
-def test_a_constant_table_of_16_bits_is_refused():
-    with pytest.raises(InputError) as error:
-        PwlTable(spec=LutSpec((0,) * 65536, 16))
-    assert str(error.value) == "table: 16-bit input as logic; use LoadablePwlTable"
-    del error
-    gc.collect()
 
 
 @unused

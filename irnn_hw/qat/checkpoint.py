@@ -15,11 +15,17 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write content: tensors, numbers, strings, and lists and dicts of them."""
+    """Write content: tensors, numbers, strings, and lists and dicts of them.
+
+    Raises InputError where the disk does not take it; what was there before is intact then.
+    """
     buffer = io.BytesIO()
     torch.save({**content, "format": FORMAT}, buffer)
     body = buffer.getvalue()
-    write_atomic(path, body + hashlib.sha256(body).digest())
+    try:
+        write_atomic(path, body + hashlib.sha256(body).digest())
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the checkpoint: {error.strerror}") from error
 
 
 def load(path: Path) -> dict[str, Any]:

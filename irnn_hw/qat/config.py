@@ -1,36 +1,40 @@
-"""Hyper-parameters of the character language model, each with its reason."""
+"""Hyper-parameters of training, each with its reason."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from golden.errors import InputError
+from irnn_hw.quant.pwl_methods import METHODS
+from irnn_hw.quant.quantize import Choices
 
 PHASES = ("float", "ranges", "lut", "pwl")
-MAY_BE_ZERO = ("seed", "weight_decay", "cell_penalty")
+OPTIMIZERS = ("adamw", "sgd")
+MAY_BE_ZERO = (
+    "seed", "weight_decay", "averaging", "cell_penalty", "stochastic", "float_steps", "lut_steps",
+)  # fmt: skip
 # What a resumed run may change: it alters no number.
 FREE_FIELDS = ("checkpoint_every",)
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides the trained numbers, beside the corpus."""
+class Schedule:
+    """Phases, optimizer and quantization of any network."""
 
-    embedding: int = 64  # half the state: 96 symbols need little
-    hidden: int = 128  # fits the small NPU's memories, and 2 cores within minutes
     pieces: int = 16  # the paper's 8-bit LSTM loses nothing from 8 pieces on
+    exp_pieces: int = 32  # of attention's exponential, whose errors the softmax multiplies
+    method: str = "greedy"  # Algorithm 1 of the paper
     multiplier_width: int = 16  # the hardware's; 8-bit codes cannot see more
-    batch: int = 64  # streams read in parallel
-    window: int = 64  # time steps of truncated backpropagation
+    stochastic: bool = False  # ternary and exponential weights drawn at random in training
     float_steps: int = 2000  # about 19 passes over pydoc
     range_steps: int = 50  # the moving average settles well within
     lut_steps: int = 150  # a pass and a half: weights get used to codes
     pwl_steps: int = 250  # more than two passes: and to 16 pieces
-    float_rate: float = 1.5e-2  # Adam, decayed along a cosine
+    optimizer: str = "adamw"
+    float_rate: float = 1.5e-2  # decayed along a cosine
     lut_rate: float = 1e-3  # the weights are trained already
     pwl_rate: float = 1e-3
     weight_decay: float = 0.15  # decoupled (AdamW): the text is short, 20 passes overfit it
-    cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
-    cell_penalty: float = 0.02  # nats for a cell one beyond the limit, growing with its square
+    averaging: float = 0.0  # a phase ends with the moving average of its weights; 0: without one
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1
@@ -38,11 +42,17 @@ class TrainConfig:
     checkpoint_every: int = 100  # steps: seconds of work at stake
 
     def __post_init__(self) -> None:
+        for name, choices in (("method", tuple(METHODS)), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in choices:
+                raise InputError(f"{name}: {getattr(self, name)!r}; choose {', '.join(choices)}")
         for name, value in asdict(self).items():
+            if isinstance(value, str):
+                continue
             if value < 0 or (value == 0 and name not in MAY_BE_ZERO):
                 raise InputError(f"{name}: {value} is too small; give a positive number")
-        if self.range_momentum >= 1:
-            raise InputError(f"range_momentum: {self.range_momentum} is not below 1")
+        for name in ("range_momentum", "averaging"):
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name}: {getattr(self, name)} is not below 1")
 
     def steps(self, phase: str) -> int:
         return {
@@ -56,6 +66,12 @@ class TrainConfig:
         """The learning rate at the start of a phase that trains."""
         return {"float": self.float_rate, "lut": self.lut_rate, "pwl": self.pwl_rate}[phase]
 
+    def choices(self, phase: str) -> Choices:
+        """How a network is quantized in a phase: with tables, or with PWL."""
+        pieces = None if phase == "lut" else self.pieces
+        exp = None if phase == "lut" else self.exp_pieces
+        return Choices({"": pieces, "exp": exp}, self.method, self.multiplier_width)
+
     def difference(self, other: dict[str, Any]) -> str:
         """The fields in which a run of `other` gives other numbers, as text; empty: none."""
         pairs = ((name, value, other.get(name)) for name, value in asdict(self).items())
@@ -64,3 +80,15 @@ class TrainConfig:
             for name, mine, theirs in pairs
             if mine != theirs and name not in FREE_FIELDS
         )
+
+
+@dataclass(frozen=True)
+class TrainConfig(Schedule):
+    """Everything that decides the numbers of the character language model, beside the corpus."""
+
+    embedding: int = 64  # half the state: 96 symbols need little
+    hidden: int = 128  # fits the small NPU's memories, and 2 cores within minutes
+    batch: int = 64  # streams read in parallel
+    window: int = 64  # time steps of truncated backpropagation
+    cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
+    cell_penalty: float = 0.02  # nats for a cell one beyond the limit, growing with its square

@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from irnn_hw.qat.frozen import GATES
+from golden.model import SEQUENCE
 from irnn_hw.qat.ranges import Range
-from irnn_hw.qat.snapshot import Weights
+from irnn_hw.quant import cells
+from irnn_hw.quant.cells import LSTM_GATES
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.nodes import Embedding, Node
 
 FloatState = tuple[Tensor, Tensor]  # h and c, (1, batch, H) each, as torch.nn.LSTM has them
 
@@ -31,37 +34,57 @@ class CharLM(nn.Module):
         h, state = self.lstm(self.embedding(tokens), state)
         return self.output(h), state
 
-    def masters(self) -> dict[str, Tensor]:
-        """The arrays of `Weights` as tensors that gradients flow through."""
-        return {
-            "embedding": self.embedding.weight,
-            "w_x": self.lstm.weight_ih_l0,
-            "w_h": self.lstm.weight_hh_l0,
-            "b": self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0,
-            "w_o": self.output.weight,
-            "b_o": self.output.bias,
-        }
-
-    def weights(self) -> Weights:
-        """The master weights, as float64 arrays."""
-        masters = self.masters().items()
-        return Weights(**{name: m.detach().double().numpy() for name, m in masters})
-
     @torch.no_grad()
     def observe(self, tokens: Tensor, state: FloatState) -> tuple[dict[str, Range], FloatState]:
         """Smallest and largest value of every tensor to be quantized, over a window.
 
         tokens (T, batch). The same arithmetic as `forward`, one named tensor at a time.
         """
-        w = self.masters()
+        bias = self.lstm.bias_ih_l0 + self.lstm.bias_hh_l0
         h, c = (s[0] for s in state)
         steps = []
         for x in self.embedding(tokens):
-            named = _named_step(linear(x, w["w_x"], w["b"]), linear(h, w["w_h"]), c)
+            px = linear(x, self.lstm.weight_ih_l0, bias)
+            named = _named_step(px, linear(h, self.lstm.weight_hh_l0), c)
             h, c = named["h.next"], named["c.next"]
             steps.append(named)
         ranges = {name: _range(named[name] for named in steps) for name in steps[0]}
         return ranges, (h[None], c[None])
+
+
+class CharMasters:
+    """The weights of a CharLM as those of its network, gates in the order i, f, j, o."""
+
+    def __init__(self, model: CharLM):
+        self._fields = {
+            "x": {"table": model.embedding.weight},
+            "px": {
+                "weights": model.lstm.weight_ih_l0,
+                "bias": model.lstm.bias_ih_l0 + model.lstm.bias_hh_l0,
+            },
+            "ph": {"weights": model.lstm.weight_hh_l0},
+            "logits": {"weights": model.output.weight, "bias": model.output.bias},
+        }
+        self.template = self.network()
+
+    def of(self, node: Node) -> dict[str, Tensor]:
+        """The parameters of a node by field."""
+        return self._fields.get(node.name, {})
+
+    def network(self) -> Network:
+        """The network with the weights as they are now, as float64."""
+        w = {
+            name: {field: x.detach().double().numpy() for field, x in fields.items()}
+            for name, fields in self._fields.items()
+        }
+        table, out = w["x"]["table"], w["logits"]
+        net = Network(outputs=["logits"])
+        s = net.scan(SEQUENCE)
+        x = s.add(Embedding(name="x", length=table.shape[1], table=table))
+        w_x = cells.Weights(w["px"]["weights"], w["px"]["bias"])
+        h = cells.lstm(s, "", [(x, w_x)], cells.Weights(w["ph"]["weights"]))
+        cells.product(s, "logits", h, cells.Weights(out["weights"], out["bias"]), 32)
+        return net
 
 
 def _named_step(px: Tensor, ph: Tensor, c: Tensor) -> dict[str, Tensor]:
@@ -70,7 +93,7 @@ def _named_step(px: Tensor, ph: Tensor, c: Tensor) -> dict[str, Tensor]:
     i, f, j, o = pre.chunk(4, dim=1)
     fc, ij = f.sigmoid() * c, i.sigmoid() * j.tanh()
     c_next = fc + ij
-    named = {f"{gate}.pre": part for gate, part in zip(GATES, (i, f, j, o), strict=True)}
+    named = {f"{gate}.pre": part for gate, part in zip(LSTM_GATES, (i, f, j, o), strict=True)}
     h_next = o.sigmoid() * c_next.tanh()
     return named | {"px": px, "ph": ph, "fc": fc, "ij": ij, "c.next": c_next, "h.next": h_next}
 

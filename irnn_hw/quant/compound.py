@@ -117,10 +117,8 @@ class Attend(Node):
     def operation(self, q: Quantizer) -> golden.Attend:
         _, _, memory = self.inputs
         shifted = replace(q[self.score.name], zero_point=(1 << 16) - 1)
-        exp = q.activation(self.exp.name, "exp", self.exp.inputs, shifted)
-        tanh = self.tanh.operation(q)
-        assert isinstance(exp, golden.Pwl)
-        assert isinstance(tanh, golden.Pwl)
+        exp = q.pwl(self.exp.name, "exp", self.exp.inputs, shifted)
+        tanh = q.pwl(self.tanh.name, "tanh", self.tanh.inputs, q[self.total.name])
         return golden.Attend(
             self.name,
             self.inputs,

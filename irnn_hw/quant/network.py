@@ -5,7 +5,7 @@ same names of tensors. Cells (`irnn_hw.quant.cells`) add their nodes to a scan.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from golden.errors import InputError
 from golden.feed import Feed
 from golden.operations import State
 from irnn_hw.quant.compound import Attend
-from irnn_hw.quant.nodes import Node, Values
+from irnn_hw.quant.nodes import Dropout, Node, Values
 from irnn_hw.quant.params import Float64, Int64
 
 N = TypeVar("N", bound=Node)
@@ -82,6 +82,24 @@ class Network:
         return (node for scan in self.scans for node in scan.nodes)
 
 
+def without_dropout(network: Network) -> Network:
+    """The network in which readers of a dropout read what it drops from."""
+    taken: dict[str, str] = {}
+    scans = []
+    for scan in network.scans:
+        nodes = []
+        for node in scan.nodes:
+            inputs = tuple(taken.get(name, name) for name in node.inputs)
+            if isinstance(node, Dropout):
+                taken[node.name] = inputs[0]
+            else:
+                nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
+        states = [State(s.name, taken.get(s.source, s.source)) for s in scan.states]
+        lengths = {name: n for name, n in scan.lengths.items() if name not in taken}
+        scans.append(replace(scan, nodes=nodes, states=states, lengths=lengths))
+    return Network(scans, [taken.get(name, name) for name in network.outputs])
+
+
 @dataclass(frozen=True)
 class FloatRun:
     """traces: (batch, T, length) of the tensors asked for; padded steps hold no meaning. ranges:
@@ -99,8 +117,8 @@ def run(
     keep: Iterable[str] = (),
     states: Mapping[str, Float64] | None = None,
 ) -> FloatRun:
-    """Evaluate in float64, from states or from zeros. feeds: inputs are real numbers (batch, T,
-    length). A kept state is what it held through each step.
+    """Evaluate in float64, from states or from zeros; a reverse scan always from zeros. feeds:
+    inputs are real numbers (batch, T, length). A kept state is what it held through each step.
     """
     held = dict(states or {})
     wanted = {*keep, *network.outputs}
@@ -171,8 +189,8 @@ class _Walk:
             if name in kept
         }
         for state in self.scan.states:
-            zeros = np.zeros((self.batch, self.scan.lengths[state.name]))
-            held.setdefault(state.name, zeros)
+            if state.name not in held or self.scan.reverse:  # which starts at each sequence's end
+                held[state.name] = np.zeros((self.batch, self.scan.lengths[state.name]))
         for t in range(self.steps):
             live = t < self.lengths
             values = Values(self._memory.lengths)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from golden import operations as golden
+from golden.errors import InputError
 from irnn_hw.quant.params import Float64, QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, OUTPUT_RANGES
 
@@ -35,8 +36,8 @@ class Values(dict[str, Float64]):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Node:
-    """One operation. bits: of its output, 8, 16 or 32. range: of its values where that is known
-    beforehand; None: it is observed."""
+    """One operation. bits: of its output, 8, 16 or 32. range: of its values where that is given
+    beforehand; None: `known`, or else it is observed."""
 
     name: str
     inputs: tuple[str, ...] = ()
@@ -48,6 +49,11 @@ class Node:
     def tensors(self) -> tuple[Node, ...]:
         """Itself, and before it what it computes on the way."""
         return (self,)
+
+    @property
+    def known(self) -> Range | None:
+        """The range of its values where that needs no data."""
+        return self.range
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -80,10 +86,9 @@ class Embedding(Node):
 
     table: Float64
 
-    def __post_init__(self) -> None:
-        if self.range is None:
-            ends = float(self.table.min()), float(self.table.max())
-            object.__setattr__(self, "range", ends)
+    @property
+    def known(self) -> Range | None:
+        return self.range or (float(self.table.min()), float(self.table.max()))
 
     def evaluate(self, values: Values) -> dict[str, Float64]:
         return {self.name: self.table[values["tokens"][:, 0].astype(np.int64)]}
@@ -130,6 +135,28 @@ class Slice(Node):
 
     def operation(self, q: Quantizer) -> golden.Slice:
         return golden.Slice(self.name, self.inputs, self.start)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dropout(Node):
+    """In training each value is 0 with probability `rate`, else x / (1 - rate); else it is x.
+
+    As an integer operation it moves codes: 0 is the zero point, and 1 / (1 - rate) is in the scale
+    of the output (`irnn_hw.quant.quantize.parameters`). What is exported has none
+    (`irnn_hw.quant.network.without_dropout`).
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise InputError(f"{self.name}: a dropout rate of {self.rate}; give one in 0..1")
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        return {self.name: values[self.inputs[0]]}
+
+    def operation(self, q: Quantizer) -> golden.Slice:
+        return golden.Slice(self.name, self.inputs, 0)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -231,6 +258,7 @@ class Affine(Node):
         q.scales[f"{self.name}.gamma"] = gamma.scale
         m = q.fixed_point(q.scale(x) * Fraction(gamma.scale) / q.scale(self.name), self.name, x)
         unit = float(q.scale(self.name) / (1 << m.shift))
+        q.scales[f"{self.name}.beta"] = unit
         codes = gamma.quantize(self.gamma).astype(np.int8)
         return golden.Affine(self.name, self.inputs, codes, q.wide(self.beta / unit, self.name), m)
 
@@ -241,9 +269,9 @@ class Activation(Node):
 
     function: str
 
-    def __post_init__(self) -> None:
-        if self.range is None and self.function in OUTPUT_RANGES:
-            object.__setattr__(self, "range", OUTPUT_RANGES[self.function])
+    @property
+    def known(self) -> Range | None:
+        return self.range or OUTPUT_RANGES.get(self.function)
 
     def evaluate(self, values: Values) -> dict[str, Float64]:
         return {self.name: np.asarray(FUNCTIONS[self.function](values[self.inputs[0]]))}

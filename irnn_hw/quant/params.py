@@ -11,14 +11,21 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
+BLOCK = 1 << 15  # numbers that are quantized at once: they stay in the cache
+
+
 def round_half_away(x: ArrayLike) -> Int64:
     """sign(x) * floor(|x| + 1/2), any shape: the rounding of every conversion to integers."""
-    x = np.asarray(x, np.float64)
-    magnitude = np.abs(x)
-    whole = np.floor(magnitude)
-    up = magnitude - whole >= 0.5  # exact, where |x| + 1/2 would round up what lies below a tie
-    rounded: Int64 = (np.sign(x) * (whole + up)).astype(np.int64)
+    rounded: Int64 = _rounded(np.asarray(x, np.float64)).astype(np.int64)
     return rounded
+
+
+def _rounded(x: Float64) -> Float64:
+    whole: Float64 = np.asarray(np.trunc(x))
+    rest = x - whole  # exact, where |x| + 1/2 would round up what lies below a tie
+    whole += rest >= 0.5
+    whole -= rest <= -0.5
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +87,14 @@ class QuantParams:
         x = np.asarray(x, np.float64)
         if np.isnan(x).any():
             raise InputError("values: NaN has no code")
-        # Clamping first keeps the conversion to int64 in its domain, and changes no result.
-        steps = np.clip(x / self.scale, self.low - self.high - 1, 2 * self.high + 1)
-        return np.clip(round_half_away(steps) + self.zero_point, self.low, self.high)
+        codes = np.empty(x.shape, np.int64)
+        reals, flat = x.reshape(-1), codes.reshape(-1)
+        for start in range(0, len(reals), BLOCK):
+            part = slice(start, start + BLOCK)
+            # Clamping first keeps large numbers exact, and changes no result.
+            steps = np.clip(reals[part] / self.scale, self.low - self.high - 1, 2 * self.high + 1)
+            flat[part] = np.clip(_rounded(steps) + self.zero_point, self.low, self.high)
+        return codes
 
     def dequantize(self, q: ArrayLike) -> Float64:
         """Real numbers of the codes q, any shape (Eq. 2)."""

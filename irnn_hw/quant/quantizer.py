@@ -21,12 +21,13 @@ from irnn_hw.quant.nodes import Product
 from irnn_hw.quant.params import Float64, Int64, QuantParams, round_half_away
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by
-from irnn_hw.quant.weight_formats import nearest_weights, weight_scale
+from irnn_hw.quant.weight_formats import nearest_weights, stochastic_weights, weight_scale
 
 if TYPE_CHECKING:
     from irnn_hw.quant.quantize import Choices
 
 WIDE_CONSTANT = 61  # bits of what is added to a product below 2^62
+FINE = 256  # pieces: a PWL of 16-bit codes as good as the 8-bit codes that it gives
 WIDE = 24  # bits of a multiplier of 16-bit operands: 16 can cost half an LSB there
 
 
@@ -40,7 +41,7 @@ class Quantizer:
         choices: Choices,
         activations: Mapping[str, PwlSpec | LutSpec],
     ):
-        self.scales: dict[str, float] = {}
+        self.scales: dict[str, float | Float64] = {}
         self._network, self._params, self._choices = network, params, choices
         self._activations = activations
         self._units: dict[str, Fraction] = {}  # of 32-bit outputs
@@ -92,20 +93,35 @@ class Quantizer:
         """The function from codes of x to codes of tensor `name`."""
         spec = self._activations.get(name)
         if spec is None:
-            choices = self._choices
-            pieces = choices.pieces.get(function, choices.pieces.get(""))
-            spec = table_of(function, x, self[name], pieces, choices.method)
+            spec = table_of(function, x, self[name], self._pieces(function), self._choices.method)
         if isinstance(spec, PwlSpec):
-            return Pwl(name, inputs, spec.knots, spec.slopes, spec.intercepts, spec.shift)
+            return _pwl(name, inputs, spec)
         return LookUp(name, inputs, np.array(spec.table, f"u{spec.out_bits // 8}"))
+
+    def pwl(self, name: str, function: str, inputs: tuple[str, ...], x: QuantParams) -> Pwl:
+        """As `activation`, where there are no tables: a PWL of FINE pieces in place of one."""
+        spec = self._activations.get(name)
+        if not isinstance(spec, PwlSpec):
+            pieces, method = self._pieces(function), self._choices.method
+            choice = (FINE, "greedy") if pieces is None else (pieces, method)
+            fitted = table_of(function, x, self[name], *choice)
+            assert isinstance(fitted, PwlSpec)
+            spec = fitted
+        return _pwl(name, inputs, spec)
+
+    def _pieces(self, function: str) -> int | None:
+        return self._choices.pieces.get(function, self._choices.pieces.get(""))
 
     def product(self, node: Product) -> MatVec:
         """Weights, bias and multiplier of a product; a 32-bit output gets its unit."""
         (x,) = node.inputs
-        codes, zero_point, scales = self._codes(node)
+        try:
+            codes, zero_point, scales = self._codes(node)
+        except InputError as error:
+            raise InputError(f"{node.name}: {error}") from error
         units = [self.scale(x) * Fraction(s) for s in scales]
-        self.scales[node.name] = float(scales[0])
-        self.scales[f"{node.name}.bias"] = float(units[0])
+        self.scales[node.name] = _one_or_rows(scales)
+        self.scales[f"{node.name}.bias"] = _one_or_rows([float(unit) for unit in units])
         multiplier: FixedPoint | FixedPoints | None = None
         if node.bits == 32:
             if len(units) > 1:
@@ -131,24 +147,24 @@ class Quantizer:
         w = np.asarray(node.weights, np.float64)
         if node.weight_format in FORMATS:
             form = FORMATS[node.weight_format]
-            scale = weight_scale(form, w)
+            scale, rng = weight_scale(form, w), self._choices.rng
+            if rng is not None:
+                return stochastic_weights(form, w, scale, rng), 0, [scale]
             return nearest_weights(form, w, scale), 0, [scale]
         if node.weight_format == "uint8":
             p = self[node.tied] if node.tied else QuantParams.from_range(w.min(), w.max())
             return p.quantize(w).astype(np.uint8), p.zero_point, [p.scale]
         if node.weight_format != "int8":
-            raise InputError(
-                f"{node.name}: weight format {node.weight_format}; "
-                f"choose int8, uint8, {', '.join(FORMATS)}"
-            )
-        largest = np.abs(w).max(axis=1 if node.per_row else None)
-        rows = [QuantParams.symmetric(float(m)) for m in np.atleast_1d(largest)]
-        scales = np.array([p.scale for p in rows])
-        return (
-            QuantParams.symmetric(127.0).quantize(w / scales[:, np.newaxis]).astype(np.int8),
-            0,
-            scales.tolist(),
-        )
+            names = ", ".join(FORMATS)
+            raise InputError(f"weight format {node.weight_format}; choose int8, uint8, {names}")
+        if not node.per_row:
+            one = QuantParams.symmetric(float(max(w.max(), -w.min())))
+            return one.quantize(w).astype(np.int8), 0, [one.scale]
+        largest = np.abs(w).max(axis=1)
+        largest[largest == 0] = largest.max()  # of a row of zeros any scale is right
+        scales = np.array([QuantParams.symmetric(float(m)).scale for m in largest])
+        codes = QuantParams.symmetric(127.0).quantize(w / scales[:, np.newaxis])
+        return codes.astype(np.int8), 0, scales.tolist()
 
 
 def codes_of(constants: Float64, bits: int, name: str) -> Int64:
@@ -161,6 +177,14 @@ def codes_of(constants: Float64, bits: int, name: str) -> Int64:
 def _rows(points: Iterable[FixedPoint]) -> FixedPoints:
     pairs = np.array([(p.mantissa, p.shift) for p in points], np.int64)
     return FixedPoints(pairs[:, 0].copy(), pairs[:, 1].copy())
+
+
+def _pwl(name: str, inputs: tuple[str, ...], spec: PwlSpec) -> Pwl:
+    return Pwl(name, inputs, spec.knots, spec.slopes, spec.intercepts, spec.shift)
+
+
+def _one_or_rows(scales: Sequence[float]) -> float | Float64:
+    return scales[0] if len(scales) == 1 else np.array(scales)
 
 
 @lru_cache(maxsize=256)

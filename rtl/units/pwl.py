@@ -87,12 +87,11 @@ def _table_load(in_bits: int) -> Unit:
     return Unit(name, summary, lambda: LoadablePwlTable(in_bits=in_bits), vectors)
 
 
-def _table() -> Unit:
-    spec = tabulate(stimulus.pwl_spec(8, 16))
-    summary = "constant table, 8-bit input, every code"
+def _table(in_bits: int) -> Unit:
+    spec = tabulate(stimulus.pwl_spec(in_bits, 16, in_bits))
     return Unit(
-        "pwl-table-in8",
-        summary,
+        f"pwl-table-in{in_bits}",
+        f"constant table, {in_bits}-bit input, every code",
         lambda: PwlTable(spec=spec),
         lambda seed: Vectors(*every_code(spec, seed)),
     )
@@ -108,7 +107,8 @@ PWL_UNITS = (
     _pwl_load(16, 16, 16),
     _pwl_load(16, 8, 16, search=True),
     _pwl_load(128, 16, 8, search=True),
-    _table(),
+    _table(8),
+    _table(16),
     _table_load(8),
     _table_load(16),
 )

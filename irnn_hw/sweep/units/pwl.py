@@ -28,21 +28,13 @@ VARIANTS = ("bank", "search", "table")
 BUILDERS: Mapping[tuple[str, str], Callable[[Spec], Pipeline]] = {
     ("bank", "constant"): lambda spec: Pwl(spec=spec),
     ("search", "constant"): lambda spec: PwlSearch(spec=spec),
-    ("table", "constant"): lambda spec: _constant_table(spec),
+    ("table", "constant"): lambda spec: PwlTable(spec=spec),
     ("bank", "loadable"): lambda spec: LoadablePwl(sizes=_sizes(spec)),
     ("search", "loadable"): lambda spec: LoadablePwlSearch(sizes=_sizes(spec, power_of_two=True)),
     ("table", "loadable"): lambda spec: LoadablePwlTable(
         in_bits=spec.in_bits, out_bits=spec.out_bits
     ),
 }
-
-
-def _constant_table(spec: Spec) -> Pipeline:
-    """256 entries are small as logic. 65,536 are a memory in any case, and as many constants take
-    Amaranth minutes: of these the unit is the loadable one, in as many block RAMs."""
-    if spec.in_bits == 8:
-        return PwlTable(spec=spec)
-    return LoadablePwlTable(in_bits=spec.in_bits, out_bits=spec.out_bits)
 
 
 def _sizes(spec: Spec, power_of_two: bool = False) -> PwlSizes:

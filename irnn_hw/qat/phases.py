@@ -1,0 +1,230 @@
+"""Training in four phases: full precision, ranges, quantized with tables, quantized with PWL."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from golden.errors import InputError
+from irnn_hw.qat import checkpoint
+from irnn_hw.qat.config import PHASES, Schedule
+from irnn_hw.qat.ranges import Range, moving_average
+
+# phase, steps done in it, its steps, the last loss in bits
+Progress = Callable[[str, int, int, float], None]
+
+
+class Trainee(Protocol):
+    """What is trained: weights, and data by the step.
+
+    identity: what a checkpoint must have in common with it, by the name for an error; it and
+    `about` are saved there. state: that of the recurrence; None: it starts anew.
+    """
+
+    identity: Mapping[str, str]
+    about: Mapping[str, Any]
+    state: Any
+
+    def parameters(self) -> list[Tensor]:
+        """What the optimizer moves."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The weights."""
+
+    def load_state_dict(self, arrays: Mapping[str, Any]) -> Any:
+        """Takes weights."""
+
+    def begin(self, phase: str, ranges: Mapping[str, Range]) -> None:
+        """Enters a phase. ranges: of its tensors, empty until they are gathered."""
+
+    def observe(self, step: int) -> dict[str, Range]:
+        """Ranges of the tensors over the data of a step, in full precision; moves the state."""
+
+    def loss(self, step: int) -> tuple[Tensor, Tensor | float]:
+        """In nats, and what is added to it, of the data of a step; moves the state."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """losses: bits of every step, by phase. seconds: wall time, by phase."""
+
+    losses: dict[str, list[float]]
+    seconds: dict[str, float]
+
+
+def run_phases(
+    config: Schedule,
+    make: Callable[[], Trainee],
+    path: Path,
+    progress: Progress | None = None,
+) -> TrainResult:
+    """Train to the end, from the checkpoint at `path` where there is one, and leave it there.
+
+    make: the trainee; seeds are set before. An interrupted run that is called again gives the
+    numbers of one that was not. The weights of the last step are the result: nothing is chosen on
+    held-out data. Raises InputError for a checkpoint that is broken or of another run, and for a
+    loss that is not finite.
+    """
+    with threads(config.threads):
+        torch.manual_seed(config.seed)
+        run = _Run(config, make())
+        if path.exists():
+            run.restore(checkpoint.load(path), path)
+        while not run.finished:
+            if config.steps(run.phase) == 0:
+                run.end_phase()
+                continue
+            started = time.perf_counter()
+            loss = run.advance()
+            run.seconds[run.phase] += time.perf_counter() - started
+            if progress is not None:
+                progress(run.phase, run.step, config.steps(run.phase), loss)
+            ended = run.end_phase()
+            if ended or run.step % config.checkpoint_every == 0:
+                checkpoint.save(path, run.content())
+    return TrainResult(run.losses, run.seconds)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """torch on `count` threads, inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _optimizer(config: Schedule, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    """A new optimizer, whose rate is set at each step."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=0.0, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
+
+
+class _Run:
+    """Everything that changes while training, and nothing else is saved in a checkpoint."""
+
+    def __init__(self, config: Schedule, trainee: Trainee):
+        self.config, self.trainee = config, trainee
+        self.phase_index, self.step = 0, 0
+        self.ranges: dict[str, Range] = {}
+        self.float_weights: dict[str, Tensor] | None = None
+        self.average: dict[str, Tensor] | None = None  # of the weights in this phase
+        self.losses: dict[str, list[float]] = {name: [] for name in PHASES if name != "ranges"}
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        self._begin_phase()
+
+    @property
+    def phase(self) -> str:
+        return PHASES[min(self.phase_index, len(PHASES) - 1)]
+
+    @property
+    def finished(self) -> bool:
+        return self.phase_index == len(PHASES)
+
+    def _begin_phase(self) -> None:
+        self.optimizer = _optimizer(self.config, self.trainee.parameters())
+        if self.phase != "float":
+            self.trainee.begin(self.phase, self.ranges)
+
+    def end_phase(self) -> bool:
+        """Enter the next phase when the steps of this one are done."""
+        if self.step < self.config.steps(self.phase):
+            return False
+        if self.average is not None:
+            self.trainee.load_state_dict(self.average)
+            self.average = None
+        if self.phase == "float":
+            self.float_weights = {k: v.clone() for k, v in self.trainee.state_dict().items()}
+        self.phase_index, self.step, self.trainee.state = self.phase_index + 1, 0, None
+        self._begin_phase()
+        return True
+
+    def advance(self) -> float:
+        """One step. Returns its loss in bits (0 when gathering)."""
+        loss = 0.0
+        if self.phase == "ranges":
+            seen = self.trainee.observe(self.step)
+            for name, ends in seen.items():
+                if not all(map(math.isfinite, ends)):
+                    raise InputError(f"ranges phase: {name} is not finite; lower the rate")
+            self.ranges = moving_average(self.ranges, seen, self.config.range_momentum)
+        else:
+            loss = self._descend()
+            self.losses[self.phase].append(round(loss, 4))
+        self.step += 1
+        return loss
+
+    def _descend(self) -> float:
+        """One step of the optimizer. Returns the loss in bits."""
+        loss, added = self.trainee.loss(self.step)
+        value = loss.item() / math.log(2)
+        if not math.isfinite(value):
+            raise InputError(f"{self.phase} phase: the loss is not finite; lower the rate")
+        self.optimizer.zero_grad()
+        (loss + added).backward()
+        norm = clip_grad_norm_(self.trainee.parameters(), self.config.clip)
+        if not math.isfinite(norm.item()):
+            raise InputError(f"{self.phase} phase: the gradient is not finite; lower the rate")
+        done = self.step / self.config.steps(self.phase)
+        rate = self.config.rate(self.phase) * (1 + math.cos(math.pi * done)) / 2
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        if self.config.averaging:
+            self._average()
+        return value
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """The mean of the first weights of a phase, then the moving average."""
+        weights = self.trainee.state_dict()
+        before = weights if self.average is None else self.average
+        moved = max(1 - self.config.averaging, 1 / (self.step + 1))
+        self.average = {name: torch.lerp(before[name], w, moved) for name, w in weights.items()}
+
+    def content(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "config": asdict(self.config),
+            **self.trainee.identity,
+            **self.trainee.about,
+            "model": self.trainee.state_dict(),
+            "float_weights": self.float_weights,
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "phase": self.phase_index,
+            "step": self.step,
+            "state": self.trainee.state,
+            "ranges": self.ranges,
+            "losses": self.losses,
+            "seconds": self.seconds,
+            "rng": torch.get_rng_state(),
+        }
+
+    def restore(self, content: dict[str, Any], path: Path) -> None:
+        for name, value in self.trainee.identity.items():
+            if name not in content:
+                raise InputError(f"{path}: of a network of another kind; name another file")
+            if content[name] != value:
+                raise InputError(f"{path}: of another {name}; name another file")
+        difference = self.config.difference(content["config"])
+        if difference:
+            raise InputError(f"{path}: of another configuration ({difference}); name another file")
+        self.phase_index, self.step = content["phase"], content["step"]
+        self.trainee.state, self.ranges = content["state"], content["ranges"]
+        self.losses, self.seconds = content["losses"], content["seconds"]
+        self.float_weights, self.average = content["float_weights"], content["average"]
+        self.trainee.load_state_dict(content["model"])
+        self._begin_phase()
+        self.optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["rng"])

@@ -1,0 +1,163 @@
+"""Any network as what `irnn_hw.qat.phases` trains: in real numbers, then on its integers."""
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from golden.errors import InputError
+from golden.feed import Feed
+from irnn_hw.qat.batch import Batch
+from irnn_hw.qat.config import PHASES, Schedule
+from irnn_hw.qat.integer import integer
+from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.phases import Progress, TrainResult, run_phases
+from irnn_hw.qat.ranges import Range
+from irnn_hw.qat.real import observe, real
+from irnn_hw.qat.streams import Streams
+from irnn_hw.qat.structure import describe
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.nodes import Dropout
+
+Outputs = Mapping[str, Tensor]  # real numbers (T, batch, length), by tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """Data of one step of training. feeds: by sequence, with real inputs. targets: for the loss.
+    fresh: states start at zero; else they go on from the last window."""
+
+    feeds: Mapping[str, Feed]
+    targets: Any
+    fresh: bool = True
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained for.
+
+    window: the data of a step, the same whenever it is asked. loss: of the network's outputs and
+    the targets, in nats. data: identifies the data, for checkpoints. penalty: of the last states,
+    added to the loss in full precision. metadata: of the exported model. frozen: arrays that stay
+    as they are, by `node.field`.
+    """
+
+    network: Network
+    window: Callable[[int], Window]
+    loss: Callable[[Outputs, Any], Tensor]
+    data: str
+    penalty: Callable[[Mapping[str, Tensor]], Tensor] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Collection[str] = ()
+
+
+def train_network(
+    config: Schedule, task: Task, path: Path, progress: Progress | None = None
+) -> TrainResult:
+    """Train the network of a task to the end, as `phases.run_phases` says."""
+    return run_phases(config, lambda: NetworkTrainee(config, task), path, progress)
+
+
+def language_task(
+    network: Network, symbols: np.ndarray, batch: int, window: int, source: str
+) -> Task:
+    """The next of the symbols (N,) from those before it, in streams read in windows.
+
+    The network reads one sequence of symbols, and its only output is their logits. source: names
+    the text. Raises InputError for a text that does not fill a window.
+    """
+    streams = Streams.of(np.asarray(symbols, np.int64), batch, window, source)
+    (sequence,) = {scan.sequence for scan in network.scans}
+    (logits,) = network.outputs
+
+    def of_step(step: int) -> Window:
+        w = streams.window(step)
+        return Window({sequence: Feed(w.inputs.T.numpy())}, w.targets, w.fresh)
+
+    def loss(outputs: Outputs, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs[logits].flatten(0, 1), targets.flatten())
+
+    digest = hashlib.sha256(np.ascontiguousarray(symbols, np.int64).tobytes()).hexdigest()
+    return Task(network, of_step, loss, digest)
+
+
+class NetworkTrainee:
+    """A network and its task. state: of the recurrence, real numbers or centred codes."""
+
+    def __init__(self, config: Schedule, task: Task):
+        self.config, self.task = config, task
+        self.masters = Masters(task.network)
+        for name in task.frozen:
+            if name not in self.masters:
+                raise InputError(f"frozen: no array {name}; there are {', '.join(self.masters)}")
+            self.masters[name].requires_grad_(False)
+        described = describe(task.network)
+        structure = hashlib.sha256(repr(described).encode()).hexdigest()
+        self.identity = {"network": structure, "data": task.data}
+        self.about = {"structure": described, "metadata": dict(task.metadata)}
+        self.state: dict[str, Tensor] | None = None
+        self.phase = PHASES[0]
+        self.ranges: Mapping[str, Range] = {}
+        self._real = real(self.masters, dropping=True)
+        self.state_dict = self.masters.state_dict
+        self.load_state_dict = self.masters.load_state_dict
+
+    def parameters(self) -> list[Tensor]:
+        return [p for p in self.masters.values() if p.requires_grad]
+
+    def begin(self, phase: str, ranges: Mapping[str, Range]) -> None:
+        self.phase, self.ranges = phase, ranges
+
+    def _window(self, step: int) -> Window:
+        window = self.task.window(step)
+        if window.fresh:
+            self.state = None
+        return window
+
+    def observe(self, step: int) -> dict[str, Range]:
+        feeds = {name: Batch.of(feed) for name, feed in self._window(step).feeds.items()}
+        seen, self.state = observe(self.masters, feeds, self.state)
+        return seen
+
+    def loss(self, step: int) -> tuple[Tensor, Tensor | float]:
+        window = self._window(step)
+        rng = np.random.default_rng([self.config.seed, PHASES.index(self.phase), step])
+        if self.phase == "float":
+            feeds = {name: Batch.of(feed) for name, feed in window.feeds.items()}
+            run = self._real.run(self._dropping(feeds, rng), self.state)
+            outputs: Outputs = run.traces
+        else:
+            choices = self.config.choices(self.phase)
+            if self.config.stochastic:
+                choices = replace(choices, rng=rng)
+            now = integer(self.masters, self.ranges, choices, dropping=True)
+            feeds = {name: now.feed(feed) for name, feed in window.feeds.items()}
+            run = now.run(self._dropping(feeds, rng), self.state)
+            outputs = {name: x.float() * now.unit(name) for name, x in run.traces.items()}
+        self.state = {name: x.detach() for name, x in run.states.items()}
+        return self.task.loss(outputs, window.targets), self._penalty(run.states)
+
+    def _penalty(self, states: Mapping[str, Tensor]) -> Tensor | float:
+        wanted = self.phase == "float" and self.task.penalty is not None
+        return self.task.penalty(states) if wanted else 0.0
+
+    def _dropping(self, feeds: Mapping[str, Batch], rng: np.random.Generator) -> dict[str, Batch]:
+        """The feeds with what each dropout keeps, drawn at random."""
+        taken = dict(feeds)
+        for scan in self.task.network.scans:
+            shape = feeds[scan.sequence].shape
+            kept = {
+                node.name: torch.from_numpy(rng.random((*shape, node.length)) >= node.rate).float()
+                for node in scan.nodes
+                if isinstance(node, Dropout)
+            }
+            if kept:
+                before = taken[scan.sequence]
+                taken[scan.sequence] = replace(before, kept={**before.kept, **kept})
+        return taken

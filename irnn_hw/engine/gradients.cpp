@@ -116,19 +116,23 @@ void madnorm(const Row &row) {
         const uint8_t *in_y = row.inside(3, whole) + start, *in_hat = row.inside(1, whole) + start;
         float *gx = row.in_grad(0) + start;
         const float over = quotient / (d ? d : 1.0f);
-        float g_d = 0.0f, g_mean = 0.0f;
+        const float *g_hat = row.tape.tensors[op.centred].grad.of(row.t, row.b) + start;
+        float g_mean = row.tape.tensors[op.mean].grad.of(row.t, row.b)[part], g_ratio = 0.0f;
 #pragma GCC ivdep
-        for (int64_t i = 0; i < length; i++) g_d -= (float)in_y[i] * g[i] * x_hat[i];
+        for (int64_t i = 0; i < length; i++) g_ratio += (float)in_y[i] * g[i] * x_hat[i];
         // A divisor of 0 is taken as 1, a constant.
-        g_d *= d && row.inside(2, op.rows)[part] ? over / d * d_scale : 0.0f;
+        float g_d = row.tape.tensors[op.deviation].grad.of(row.t, row.b)[part];
+        g_d -= d ? g_ratio * over / d : 0.0f;
+        g_d *= row.inside(2, op.rows)[part] ? d_scale : 0.0f;
 #pragma GCC ivdep
         for (int64_t i = 0; i < length; i++) {
             const float sign = (float)((x_hat[i] > 0) - (x_hat[i] < 0));
-            const float passed = ((float)in_y[i] * g[i] * over + g_d * sign) * (float)in_hat[i];
+            const float passed =
+                (g_hat[i] + (float)in_y[i] * g[i] * over + g_d * sign) * (float)in_hat[i];
             gx[i] += passed * from_x;
-            g_mean += passed;
+            g_mean += passed * from_mean;
         }
-        g_mean *= row.inside(0, op.rows)[part] ? from_mean * mean_scale : 0.0f;
+        g_mean *= row.inside(0, op.rows)[part] ? mean_scale : 0.0f;
 #pragma GCC ivdep
         for (int64_t i = 0; i < length; i++) gx[i] += g_mean;
     }

@@ -95,6 +95,13 @@ class Instruction(ctypes.Structure):
     ]  # fmt: skip
 
 
+CONSTANTS = (
+    "mantissa", "shift", "offset", "low", "high", "first", "wide", "packed", "packed_back",
+    "mantissas", "shifts", "bias", "gamma", "values", "slopes", "factor", "constant",
+)  # fmt: skip
+_ZEROS = Instruction()
+
+
 class _State(ctypes.Structure):
     _fields_ = [("tensor", _INT), ("source", _INT)]
 
@@ -194,8 +201,11 @@ class Tape:
         return array.ctypes.data
 
     def forget(self) -> None:
-        """Let go of the constants, before new ones are set."""
+        """Let go of the constants, before new ones are set: what is not set again is 0."""
         self._constants.clear()
+        for instruction in self._program:
+            for name in CONSTANTS:
+                setattr(instruction, name, getattr(_ZEROS, name))
 
     def keep(self, array: NDArray[Any], dtype: Any = np.float32) -> int:
         """The address of an array that stays until `forget`."""

@@ -11,6 +11,7 @@ PHASES = ("float", "ranges", "lut", "pwl")
 OPTIMIZERS = ("adamw", "sgd")
 MAY_BE_ZERO = (
     "seed", "weight_decay", "averaging", "cell_penalty", "stochastic", "float_steps", "lut_steps",
+    "compiled",
 )  # fmt: skip
 # What a resumed run may change: it alters no number.
 FREE_FIELDS = ("checkpoint_every",)
@@ -38,6 +39,7 @@ class Schedule:
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1
+    compiled: bool = True  # recurrences in C++ where that can be built: the same integers, faster
     threads: int = 1  # sums depend on it; one is also the fastest where cores are shared
     checkpoint_every: int = 100  # steps: seconds of work at stake
 

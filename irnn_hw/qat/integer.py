@@ -33,6 +33,7 @@ from golden.operations import (
 )
 from irnn_hw.qat import twins, twins_divided
 from irnn_hw.qat.batch import Batch, kept_by
+from irnn_hw.qat.compiled import Tapes, compile_integers
 from irnn_hw.qat.constants import constants_of, function_slopes, lookup_table, pwl_table, tied
 from irnn_hw.qat.masters import Weighted
 from irnn_hw.qat.scans import Run, Step, Values, Walks
@@ -47,6 +48,7 @@ class Twin:
 
     constants: its arrays as tensors, as `irnn_hw.qat.constants` gives them; None: without
     gradients. slopes: of tables of functions. dropouts: slices that drop what the feed says.
+    tapes: for recurrences in C++; None: in torch alone.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Twin:
         constants: Mapping[str, Tensor] | None = None,
         slopes: Mapping[str, Tensor] | None = None,
         dropouts: Iterable[str] = (),
+        tapes: Tapes | None = None,
     ):
         self.model = model
         self._constants = constants_of(model) if constants is None else constants
@@ -64,7 +67,7 @@ class Twin:
             (
                 scan.sequence,
                 scan.reverse,
-                self._steps(scan.operations, keep),
+                self._steps(scan.operations, keep, tapes is None),
                 [(s.name, s.source) for s in scan.states],
             )
             for scan in model.scans
@@ -73,6 +76,10 @@ class Twin:
         lengths = {name: t.length for name, t in model.tensors.items()}
         self._walks = Walks(scans, list(lengths if keep is None else outputs), lengths)
         self._sequences = _sequences(model)
+        if tapes is not None:
+            compile_integers(
+                self._walks.walks, model, self._constants, self._table, self._dropouts, tapes
+            )
 
     def run(self, feeds: Mapping[str, Batch], states: Mapping[str, Tensor] | None = None) -> Run:
         """Centred codes (T, batch, length); accumulators of 32-bit outputs, float32 or float64."""
@@ -92,13 +99,16 @@ class Twin:
         codes = centred.detach().transpose(0, 1).long().numpy()
         return codes + (0 if tensor.bits == 32 else tensor.zero_point)
 
-    def _steps(self, operations: Sequence[Operation], keep: Iterable[str] | None) -> list[Step]:
-        """Of a scan; what is kept is computed as it is written."""
+    def _steps(
+        self, operations: Sequence[Operation], keep: Iterable[str] | None, stack: bool
+    ) -> list[Step]:
+        """Of a scan, gates as stacks; what is kept is computed as it is written."""
         others = (scan for scan in self.model.scans if scan.operations is not operations)
         wanted = {name for scan in others for op in scan.operations for name in op.inputs}
         wanted |= {s.source for s in self.model.states} | {o.tensor for o in self.model.outputs}
         wanted |= set(keep or ())
-        parts = operations if keep is None else stacked(operations, self.model.tensors, wanted)
+        stack = stack and keep is not None
+        parts = stacked(operations, self.model.tensors, wanted) if stack else operations
         return [
             self._stack(part) if isinstance(part, Stack) else self._step(part)
             for part in parts
@@ -238,12 +248,13 @@ def integer(
     keep: Iterable[str] | None = (),
     dropping: bool = False,
     activations: Mapping[str, PwlSpec | LutSpec] | None = None,
+    tapes: Tapes | None = None,
 ) -> Integer:
     """The network of the masters, quantized with frozen ranges.
 
     keep: tensors to yield beside the outputs; None: every one. dropping: dropouts drop what the
-    feed says; else there are none. activations: tables that are made already, by tensor. Raises
-    InputError naming the operation that does not fit.
+    feed says; else there are none. activations: tables that are made already, by tensor. tapes: as
+    of `Twin`. Raises InputError naming the operation that does not fit.
     """
     network = masters.network()
     if not dropping:
@@ -251,7 +262,8 @@ def integer(
     params = parameters(network, ranges, dropout=dropping)
     taken = quantize(network, params, choices, None, activations)
     dropouts = [node.name for node in network.nodes if isinstance(node, Dropout)]
-    twin = Twin(taken.model, keep, tied(taken, masters), _slopes(network, taken), dropouts)
+    constants, slopes = tied(taken, masters), _slopes(network, taken)
+    twin = Twin(taken.model, keep, constants, slopes, dropouts, tapes)
     return Integer(taken, twin)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, gelu, linear
 
 from irnn_hw.qat.batch import Batch, kept_by
+from irnn_hw.qat.compiled import Tapes, compile_reals
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.ranges import Range
 from irnn_hw.qat.scans import Step, Values, Walks
@@ -39,10 +40,16 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 TINY = 1e-30  # below any deviation of values that differ
 
 
-def real(masters: Masters, keep: Iterable[str] | None = (), dropping: bool = False) -> Walks:
+def real(
+    masters: Masters,
+    keep: Iterable[str] | None = (),
+    dropping: bool = False,
+    tapes: Tapes | None = None,
+) -> Walks:
     """The network of the masters. keep: tensors to yield beside the outputs; None: every one.
 
     dropping: dropouts read which values they keep from the feed; else they pass all of them.
+    tapes: for recurrences in C++, of float32; None: in torch alone.
     """
     network = masters.template
     scans = [
@@ -56,7 +63,10 @@ def real(masters: Masters, keep: Iterable[str] | None = (), dropping: bool = Fal
     ]
     lengths = network.scans[-1].lengths
     wanted = lengths if keep is None else dict.fromkeys([*network.outputs, *keep])
-    return Walks(scans, list(wanted), lengths)
+    walks = Walks(scans, list(wanted), lengths)
+    if tapes is not None:
+        compile_reals(walks.walks, masters, dropping, tapes)
+    return walks
 
 
 def _step(node: Node, masters: Masters, dropping: bool) -> Step:

@@ -50,7 +50,10 @@ class Walk:
 
     states: (name, source). visible: tensors of the scan that are read outside of it. loop: steps of
     the recurrence; fed, kept: what it reads of each time step, and what is read of it later.
+    compiled: what computes the recurrence in place of `recur`, as `irnn_hw.qat.compiled` does.
     """
+
+    compiled: Callable[["Values", dict[str, Tensor], Tensor | None, int], None] | None = None
 
     def __init__(
         self,
@@ -77,14 +80,14 @@ class Walk:
         for step in self._symbols.run(values):
             step(values)
         if self.loop or self.states:
-            self.recur(values, held, live, steps)
+            (self.compiled or self.recur)(values, held, live, steps)
         for step in self.after:
             step(values)
 
     def recur(
         self, values: Values, held: dict[str, Tensor], live: Tensor | None, steps: int
     ) -> None:
-        """The recurrence over all time steps: the hot path, which a compiled one may replace.
+        """The recurrence over all time steps.
 
         Adds (T, batch, length) of what is read of it later. A state is kept as it was through the
         step; that of a sequence that has ended stays.

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
+from irnn_hw.qat.compiled import available
 from irnn_hw.qat.config import PHASES, Schedule
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.masters import Masters
@@ -104,7 +105,8 @@ class NetworkTrainee:
         self.state: dict[str, Tensor] | None = None
         self.phase = PHASES[0]
         self.ranges: Mapping[str, Range] = {}
-        self._real = real(self.masters, dropping=True)
+        self._tapes = available() if config.compiled else None
+        self._real = real(self.masters, dropping=True, tapes=self._tapes)
         self.state_dict = self.masters.state_dict
         self.load_state_dict = self.masters.load_state_dict
 
@@ -136,7 +138,7 @@ class NetworkTrainee:
             choices = self.config.choices(self.phase)
             if self.config.stochastic:
                 choices = replace(choices, rng=rng)
-            now = integer(self.masters, self.ranges, choices, dropping=True)
+            now = integer(self.masters, self.ranges, choices, dropping=True, tapes=self._tapes)
             feeds = {name: now.feed(feed) for name, feed in window.feeds.items()}
             run = now.run(self._dropping(feeds, rng), self.state)
             outputs = {name: x.float() * now.unit(name) for name, x in run.traces.items()}

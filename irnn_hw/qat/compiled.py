@@ -16,7 +16,7 @@ from torch.autograd import Function
 
 from golden.errors import InputError
 from golden.model import IntModel
-from golden.operations import Affine, LookUp, MatVec, Pwl
+from golden.operations import Affine, Embedding, Input, LookUp, MatVec, Pwl, written
 from irnn_hw.engine.integers import integer_lines, load_integers
 from irnn_hw.engine.library import library
 from irnn_hw.engine.reals import load_reals, real_lines
@@ -25,8 +25,13 @@ from irnn_hw.qat.batch import kept_by
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.scans import Values, Walk
 from irnn_hw.qat.twins import Table, value_of
+from irnn_hw.quant import nodes
 from irnn_hw.quant.nodes import Dropout, Node
 from sim.build_cache import BuildError
+
+# What is better computed for all time steps at once, in torch, where no state is needed.
+WIDE = (Input, Embedding, MatVec)
+WIDE_NODES = (nodes.Input, nodes.Embedding, nodes.Product)
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,9 @@ class _Run(Function):
         tape.backward(given, {n: g for n, g in last if g is not None}, ctx.live)
         found = [torch.from_numpy(tape.grads[name].copy()) for name in of.fed]
         found += [torch.from_numpy(tape.grads[name][0].copy()) for name in names]
-        found += [
-            of.gradient(tape, c) if need else None
-            for c, need in zip(
-                of.constants, ctx.needs_input_grad[-len(of.constants) :], strict=True
-            )
-        ]
+        needed = ctx.needs_input_grad[-len(of.constants) :] if of.constants else ()
+        pairs = zip(of.constants, needed, strict=True)
+        found += [of.gradient(tape, constant) if need else None for constant, need in pairs]
         of.done(ctx.key, tape)
         return None, None, None, None, *found
 
@@ -175,6 +177,9 @@ def compile_integers(
     lengths = {name: t.length for name, t in model.tensors.items()}
     masks = {name: kept_by(name) for name in dropouts}
     for walk, scan in zip(walks, model.scans, strict=True):
+        cheap = [op for op in scan.operations if not isinstance(op, WIDE)]
+        if integer_lines(cheap, model, masks):
+            walk.pull([name for op in cheap for name in written(op)])
         inside = {name for step in walk.loop for name in step.writes}
         operations = [op for op in scan.operations if op.output in inside]
         lines = integer_lines(operations, model, masks)
@@ -203,6 +208,9 @@ def compile_reals(walks: Sequence[Walk], masters: Masters, dropping: bool, tapes
     network = masters.template
     lengths = network.scans[-1].lengths
     for walk, scan in zip(walks, network.scans, strict=True):
+        cheap = [node for node in scan.nodes if not isinstance(node, WIDE_NODES)]
+        if real_lines(cheap):
+            walk.pull([t.name for node in cheap for t in node.tensors])
         inside = {name for step in walk.loop for name in step.writes}
         nodes = [node for node in scan.nodes if node.name in inside]
         masks = {n.name: kept_by(n.name) for n in nodes if isinstance(n, Dropout) and dropping}

@@ -68,12 +68,30 @@ class Walk:
         self.before, self.loop, self.after = _parts(steps, states)
         self.reads = _unwritten(steps, {name for name, _ in states})
         self.attended = tuple(name for step in steps for name in step.attends)
-        written = {n for step in self.loop for n in step.writes} | {name for name, _ in states}
-        outside = {n for step in self.after for n in step.reads} | set(visible)
+        self._visible = set(visible)
+        self._connect()
+
+    def _connect(self) -> None:
+        """What the parts read of each other."""
+        written = {n for step in self.loop for n in step.writes} | {n for n, _ in self.states}
+        outside = {n for step in self.after for n in step.reads} | self._visible
         self.kept = [name for name in self.own if name in written & outside]
-        sources = [source for _, source in states if source not in written]
+        sources = [source for _, source in self.states if source not in written]
         self.fed = [*dict.fromkeys([*_unwritten(self.loop, written), *sources])]
         self._symbols = _Symbols(self.before, {*outside, *self.fed})
+
+    def pull(self, names: Collection[str]) -> None:
+        """Move the steps that write these tensors from before the recurrence into it, but for those
+        that others read which stay."""
+        if not self.loop:
+            return
+        stay, moved = list[Step](), list[Step]()
+        for step in reversed(self.before):
+            read = {name for other in stay for name in other.reads}
+            free = set(step.writes) <= set(names) and not read & set(step.writes)
+            (moved if free else stay).insert(0, step)
+        self.before, self.loop = stay, moved + self.loop
+        self._connect()
 
     def run(self, values: Values, held: dict[str, Tensor], live: Tensor | None, steps: int) -> None:
         """Every tensor, added to values (T, batch, length); held states move to their last."""

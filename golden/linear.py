@@ -30,7 +30,8 @@ def accumulator_bounds(
     """Smallest and largest accumulator of each row over every x in [0, 2^x_bits - 1]^K, exactly."""
     w, b = integers(weights, "weights"), integers(bias, "bias")
     lowest, highest = -x_zero_point, (1 << x_bits) - 1 - x_zero_point
-    positive, negative = np.maximum(w, 0).sum(axis=1), np.minimum(w, 0).sum(axis=1)
+    total, magnitude = w.sum(axis=1), np.abs(w).sum(axis=1)
+    positive, negative = (magnitude + total) >> 1, (total - magnitude) >> 1
     return (
         b + positive * lowest + negative * highest,
         b + positive * highest + negative * lowest,

@@ -17,7 +17,7 @@ from golden import container
 from golden.errors import InputError
 from golden.fixed import FixedPoint
 from golden.header import at, items, shown
-from golden.model_check import check, spec_of
+from golden.model_check import check
 from golden.model_file import (
     KEYS,
     Writer,
@@ -37,7 +37,8 @@ class IntModel:
     """A network whose every operation is defined on integers.
 
     outputs: what a step yields, the main one first; several are, say, the components of a mixture
-    of softmaxes. metadata: free text such as the vocabulary.
+    of softmaxes. metadata: free text such as the vocabulary. specs: the golden spec of each
+    operation, None where it moves codes.
     Raises InputError naming operation and field when shapes, widths or constants do not fit.
     """
 
@@ -46,8 +47,10 @@ class IntModel:
     outputs: tuple[Output, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    specs: tuple[Any, ...] = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
-        check(self.tensors, self.scans, self.outputs)
+        object.__setattr__(self, "specs", check(self.tensors, self.scans, self.outputs))
 
     @classmethod
     def single(
@@ -82,11 +85,6 @@ class IntModel:
     def output_scale(self) -> FixedPoint:
         """The real value of one unit of the first output."""
         return self.outputs[0].scale
-
-    @cached_property
-    def specs(self) -> tuple[Any, ...]:
-        """The golden spec of each operation (None: it moves codes), from its tensors."""
-        return tuple(spec_of(op, self.tensors) for op in self.operations)
 
     def spec(self, output: str) -> Any:
         """The golden spec of the operation that writes `output`."""

@@ -106,9 +106,14 @@ def _madnorm(op: MadNorm, tensors: Tensors) -> MadNormSpec:
     )
 
 
-def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
-    """Raise InputError unless every tensor is known, is written once before it is read, and has
-    the shape that its use needs."""
+def check(
+    tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]
+) -> tuple[Any, ...]:
+    """The golden spec of each operation, None where it moves codes.
+
+    Raises InputError unless every tensor is known, is written once before it is read, and has the
+    shape that its use needs.
+    """
     for name, tensor in tensors.items():
         if name != tensor.name:
             raise InputError(f"tensor {name}: filed under another name than its own, {tensor.name}")
@@ -117,8 +122,7 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
     if not scans or not outputs:
         raise InputError(f"model: {len(scans)} scans, {len(outputs)} outputs; it needs one of each")
     sequences: dict[str, str] = {}  # of every tensor written so far
-    for scan in scans:
-        _check_scan(scan, tensors, sequences)
+    specs = [spec for scan in scans for spec in _check_scan(scan, tensors, sequences)]
     _check_inner(scans, outputs)
     for name in [output.tensor for output in outputs]:
         if name not in sequences:
@@ -128,6 +132,7 @@ def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) ->
     for name in tensors:
         if name not in sequences:
             raise InputError(f"tensor {name}: never written")
+    return tuple(specs)
 
 
 def _check_inner(scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
@@ -142,12 +147,13 @@ def _check_inner(scans: Sequence[Scan], outputs: Sequence[Output]) -> None:
             raise InputError(f"{where}: {name} is within attention; its context alone is read")
 
 
-def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> None:
+def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> list[Any]:
+    """The specs of its operations; what it writes is added to the sequences."""
     if not is_name(scan.sequence):
         raise InputError(f"sequence {scan.sequence!r}: no name; printable characters expected")
     if not scan.operations:
         raise InputError(f"scan of {scan.sequence}: operations: none; one expected")
-    own: set[str] = set()
+    own, specs = set[str](), []
     for state in scan.states:
         if state.name in sequences:
             raise InputError(f"state {state.name}: there are two of this name")
@@ -157,11 +163,12 @@ def _check_scan(scan: Scan, tensors: Tensors, sequences: dict[str, str]) -> None
         own.add(state.name)
     for op in scan.operations:
         _check_names(op, scan.sequence, tensors, sequences)
-        _check_operation(op, tensors)
+        specs.append(_check_operation(op, tensors))
         sequences |= dict.fromkeys(written(op), scan.sequence)
         own.update(written(op))
     for state in scan.states:
         _check_state(state, tensors, own)
+    return specs
 
 
 def _where(op: Operation) -> str:
@@ -192,7 +199,7 @@ def _check_names(
         raise InputError(f"{where}: key and memory are of different sequences")
 
 
-def _check_operation(op: Operation, tensors: Tensors) -> None:
+def _check_operation(op: Operation, tensors: Tensors) -> Any:
     problem = shape_problem(op, tensors)
     if problem:
         raise InputError(f"{_where(op)}: {problem}")
@@ -202,6 +209,7 @@ def _check_operation(op: Operation, tensors: Tensors) -> None:
         raise InputError(f"{_where(op)}: {error}") from error
     if isinstance(spec, AttentionSpec) and spec.context.max_steps < 1:
         raise InputError(f"{_where(op)}: context: the sum of a single step may exceed 32 bits")
+    return spec
 
 
 def _check_state(state: State, tensors: Tensors, own: set[str]) -> None:

@@ -37,14 +37,18 @@ def netlist_of(component: Component) -> Netlist:
 
 def lower(netlist: Netlist, technology: Technology) -> tuple[Aig, Live]:
     """The bits of a design, with registers that are always equal made one."""
-    sys.setrecursionlimit(100_000)
     same: dict[int, int] = {}
-    while True:
-        bits = _Lowered(netlist, technology, same)
-        found = bits.equal_registers()
-        if not found:
-            return bits.aig, bits.aig.live(bits.outputs)
-        same |= found
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # logic is as deep as it is
+    try:
+        while True:
+            bits = _Lowered(netlist, technology, same)
+            found = bits.equal_registers()
+            if not found:
+                return bits.aig, bits.aig.live(bits.outputs)
+            same |= found
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class _Lowered(Switches):

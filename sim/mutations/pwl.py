@@ -133,8 +133,8 @@ PWL_MUTATIONS = (
         "constant table from its second entry on",
         "pwl-table-in8",
         "pwl_table.py",
-        "choose(self._spec.table, shape, q)",
-        "choose(self._spec.table[1:], shape, q)",
+        "choose(spec.table, y.shape(), q)",
+        "choose(spec.table[1:], y.shape(), q)",
     ),
     Mutation(
         "halves of the constants exchanged",

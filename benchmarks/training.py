@@ -1,0 +1,100 @@
+"""How fast a LayerNorm LSTM 200 over 10,000 words trains: the network of the paper's Table 1.
+
+Usage: python -P benchmarks/training.py. One thread, batch 20, 35 time steps, interleaved, best of
+eight; a step is forward, loss and backward. `stock modules` are torch.nn's in a Python loop, with
+LayerNorm; the others compute MadNorm, in real numbers and on the golden integers (weights
+quantized anew at every step), with the recurrence step by step in torch or in C++.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from golden.feed import Feed
+from irnn_hw.console import out
+from irnn_hw.qat.batch import Batch
+from irnn_hw.qat.compiled import Tapes, available
+from irnn_hw.qat.integer import integer
+from irnn_hw.qat.language import SEQUENCE, norm_lstm
+from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.real import observe, real
+from irnn_hw.quant.quantize import Choices
+
+SYMBOLS, SIZE, BATCH, STEPS, REPEATS = 10_000, 200, 20, 35, 8
+
+
+class Stock(nn.Module):
+    """The same network of modules that torch has, a time step at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(SYMBOLS, SIZE), nn.Linear(SIZE, SYMBOLS)
+        self.of_x, self.of_h = (nn.Linear(SIZE, 4 * SIZE, bias=False) for _ in range(2))
+        self.norm_x, self.norm_h = nn.LayerNorm(4 * SIZE), nn.LayerNorm(4 * SIZE)
+        self.norm_c, self.bias = nn.LayerNorm(SIZE), nn.Parameter(torch.zeros(4 * SIZE))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        h = c = torch.zeros(tokens.shape[1], SIZE)
+        found = []
+        for token in tokens:
+            x = self.embedding(token)
+            gates = self.norm_x(self.of_x(x)) + self.norm_h(self.of_h(h)) + self.bias
+            i, f, j, o = gates.chunk(4, 1)
+            c = f.sigmoid() * c + i.sigmoid() * j.tanh()
+            h = o.sigmoid() * self.norm_c(c).tanh()
+            found.append(h)
+        return self.output(torch.stack(found))
+
+
+def runs(tokens: Tensor) -> dict[str, Callable[[], Tensor]]:
+    """Logits of the tokens (T, batch), by what computes them."""
+    stock, masters = Stock(), Masters(norm_lstm(SYMBOLS, SIZE, 0.0, 1))
+    feed = {SEQUENCE: Feed(tokens.T.numpy())}
+    batch = {SEQUENCE: Batch.of(feed[SEQUENCE])}
+    ranges, _ = observe(masters, batch)
+    tapes = available()
+    assert tapes is not None
+    choices = Choices(pieces={"": 8}, method="greedy")
+
+    def reals(taken: Tapes | None) -> Callable[[], Tensor]:
+        network = real(masters, tapes=taken)
+        return lambda: network.run(batch).traces["logits"]
+
+    def integers(taken: Tapes | None) -> Tensor:
+        now = integer(masters, ranges, choices, tapes=taken)
+        found = now.run({SEQUENCE: now.feed(feed[SEQUENCE])})
+        return found.traces["logits"].float() * now.unit("logits")
+
+    return {
+        "full precision, stock modules": lambda: stock(tokens),
+        "full precision, torch": reals(None),
+        "full precision, C++": reals(tapes),
+        "integers, torch": lambda: integers(None),
+        "integers, C++": lambda: integers(tapes),
+    }
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    text = torch.from_numpy(np.random.default_rng(1).integers(0, SYMBOLS, (STEPS + 1, BATCH)))
+    found = runs(text[:-1])
+    best = dict.fromkeys(found, float("inf"))
+    for _ in range(REPEATS):
+        for name, run in found.items():
+            start = time.process_time()
+            cross_entropy(run().flatten(0, 1), text[1:].flatten()).backward()
+            best[name] = min(best[name], time.process_time() - start)
+    table = Table("", "tokens/s", "of full precision in C++", box=None)
+    for name, seconds in best.items():
+        ratio = seconds / best["full precision, C++"]
+        table.add_row(name, f"{STEPS * BATCH / seconds:,.0f}", f"{ratio:.2f}x")
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

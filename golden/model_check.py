@@ -106,9 +106,7 @@ def _madnorm(op: MadNorm, tensors: Tensors) -> MadNormSpec:
     )
 
 
-def check(
-    tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]
-) -> tuple[Any, ...]:
+def check(tensors: Tensors, scans: Sequence[Scan], outputs: Sequence[Output]) -> tuple[Any, ...]:
     """The golden spec of each operation, None where it moves codes.
 
     Raises InputError unless every tensor is known, is written once before it is read, and has the

@@ -1,0 +1,36 @@
+"""irnn_hw.qat.language: the network of Table 1, and its perplexity."""
+
+import numpy as np
+import pytest
+import torch
+
+from golden.feed import Feed
+from irnn_hw.qat.batch import Batch
+from irnn_hw.qat.language import SEQUENCE, WINDOW, norm_lstm, perplexity
+from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.real import real
+from irnn_hw.qat.scans import Run
+from irnn_hw.quant.network import without_dropout
+
+SYMBOLS = 30
+TOKENS = np.random.default_rng(1).integers(0, SYMBOLS, 10 * (2 * WINDOW + 5)).astype(np.int32)
+
+
+def test_equal_logits_are_as_many_choices_as_there_are_symbols():
+    def run(feed, states):
+        batch, steps = np.asarray(feed.tokens).shape
+        return Run({"logits": torch.full((steps, batch, SYMBOLS), 7.0)}, {})
+
+    assert perplexity(run, 0.5, TOKENS) == pytest.approx(SYMBOLS)
+
+
+def test_windows_change_no_figure(monkeypatch):
+    walks = real(Masters(without_dropout(norm_lstm(SYMBOLS, 12, 0.5, 1))))
+
+    def run(feed: Feed, states):
+        return walks.run({SEQUENCE: Batch.of(feed)}, states)
+
+    whole = perplexity(run, 1.0, TOKENS)
+    monkeypatch.setattr("irnn_hw.qat.language.WINDOW", 9)
+    assert perplexity(run, 1.0, TOKENS) == pytest.approx(whole, rel=1e-5)
+    assert whole == pytest.approx(SYMBOLS, rel=0.1)  # untrained

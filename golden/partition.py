@@ -1,6 +1,7 @@
 """How a scan is cut: what needs no state runs for many steps at once, the rest step by step."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from golden.operations import (
     Add,
@@ -17,27 +18,68 @@ from golden.operations import (
 )
 
 Part = tuple[Operation, ...]
+S = TypeVar("S")
+
+
+class Ties(NamedTuple):
+    """What a step of a scan reads of its own sequence and writes, its output last; attends: it
+    reads another sequence as a whole, too."""
+
+    reads: Sequence[str]
+    writes: Sequence[str]
+    attends: bool
+
+
+def ties_of(op: Operation) -> Ties:
+    attends = isinstance(op, Attend)
+    return Ties(op.inputs[:1] if attends else op.inputs, written(op), attends)
+
+
+def cut(
+    steps: Sequence[S], states: Iterable[tuple[str, str]], ties: Callable[[S], Ties]
+) -> tuple[list[S], list[S], list[S]]:
+    """The steps before, in and after the recurrence of states (name, source), each in order.
+
+    Before: what depends on no state. In: what a state's next value depends on, and attention, whose
+    memory is one of each sequence and not of each step. After: what reads states but feeds none.
+    """
+    names = dict(states)
+    held, needed = set(names), set(names.values())
+    for step in steps:
+        reads, writes, attends = ties(step)
+        if attends or held & set(reads):
+            held |= set(writes)
+    for step in reversed(steps):
+        reads, writes, attends = ties(step)
+        if attends or needed & set(writes):
+            needed |= {*reads, *writes}
+    outputs = [(step, ties(step).writes[-1]) for step in steps]
+    before = [step for step, output in outputs if output not in held]
+    loop = [step for step, output in outputs if output in held & needed]
+    after = [step for step, output in outputs if output in held - needed]
+    return before, loop, after
+
+
+def unwritten(steps: Iterable[S], ties: Callable[[S], Ties], own: Iterable[str] = ()) -> list[str]:
+    """Tensors of their own sequence, beside `own`, that steps read and do not write before, each
+    once."""
+    written_so_far, found = set(own), dict[str, None]()
+    for step in steps:
+        reads, writes, _ = ties(step)
+        found |= dict.fromkeys(name for name in reads if name not in written_so_far)
+        written_so_far |= set(writes)
+    return list(found)
 
 
 def parts(scan: Scan, seen: Collection[str]) -> tuple[Part, Part, Part]:
-    """The operations before, in and after the recurrence, each in order.
+    """The operations before, in and after the recurrence (`cut`), each in order.
 
-    Before: what depends on no state. In: what a state's next value depends on, and attention.
-    After: what reads states but feeds none. Inputs are in none of them; a slice is in each part
-    that reads it, as a view, and in its own where it is seen.
+    Inputs are in none of them; a slice is in each part that reads it, as a view, and in its own
+    where it is seen.
     """
     operations = [op for op in scan.operations if not isinstance(op, Input)]
-    held = {state.name for state in scan.states}
-    for op in operations:
-        if isinstance(op, Attend) or held & set(op.inputs):
-            held |= set(written(op))
-    needed = {state.source for state in scan.states}
-    for op in reversed(operations):
-        if isinstance(op, Attend) or needed & set(written(op)):
-            needed |= {*op.inputs, *written(op)}
-    before = [op for op in operations if op.output not in held]
-    loop = [op for op in operations if op.output in held & needed]
-    after = [op for op in operations if op.output in held - needed]
+    states = [(state.name, state.source) for state in scan.states]
+    before, loop, after = cut(operations, states, ties_of)
     return (
         _with_views(scan, before, seen),
         _with_views(scan, loop, seen),
@@ -64,13 +106,7 @@ def _with_views(scan: Scan, part: Iterable[Operation], seen: Collection[str]) ->
 
 def imports(operations: Iterable[Operation]) -> list[str]:
     """Tensors of their own sequence that operations read and do not write, each once."""
-    own, found = set[str](), dict[str, None]()
-    for op in operations:
-        for name in op.inputs[:1] if isinstance(op, Attend) else op.inputs:
-            if name not in own:
-                found[name] = None
-        own |= set(written(op))
-    return list(found)
+    return unwritten(operations, ties_of)
 
 
 def hidden(scan: Scan, tensors: Mapping[str, Tensor], seen: Collection[str]) -> set[str]:

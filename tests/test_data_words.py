@@ -1,12 +1,11 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from golden.errors import InputError
 from irnn_hw.data import words
-from irnn_hw.data.words import DATA, Source, load_words, streams
+from irnn_hw.data.words import DATA, Source, load_words
 
 TEXTS = {"train": " the cat sat \n the dog \n", "valid": " the cat \n", "test": " dog sat \n"}
 
@@ -48,13 +47,6 @@ def test_an_altered_or_missing_file_is_named(folder):
         load_words("small", folder)
     with pytest.raises(InputError, match=r"^corpus large: unknown; one of ptb, wikitext-2, small$"):
         load_words("large", folder)
-
-
-def test_streams_are_read_in_parallel():
-    found = streams(np.arange(11, dtype=np.int32), 2)
-    assert found.T.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
-    with pytest.raises(InputError, match=r"^batch: 6 streams of 11 tokens; give fewer$"):
-        streams(np.arange(11, dtype=np.int32), 6)
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """The engine's recurrences against the executor: every tensor of every step, to the bit."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from networks import NETWORKS
@@ -9,8 +12,9 @@ from golden.executor import Executor
 from golden.feed import Feeder
 from golden.operations import stepwise
 from golden.partition import imports, parts
+from irnn_hw.engine import tape as tape_module
 from irnn_hw.engine.integers import integer_lines, load_integers
-from irnn_hw.engine.tape import Tape
+from irnn_hw.engine.tape import Code, Tape
 
 
 def recurrences(model):
@@ -21,6 +25,13 @@ def recurrences(model):
             own = {s.name for s in scan.states} | {n for op in loop for n in stepwise(op)}
             reads = dict.fromkeys([*imports(loop), *(s.source for s in scan.states)])
             yield scan, loop, [name for name in reads if name not in own]
+
+
+def test_codes_are_those_of_the_header():
+    header = Path(tape_module.__file__).with_name("tape.h").read_text()
+    (names,) = re.findall(r"^enum Code : int64_t \{\n(.*?)^\};", header, re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^    (\w+),", names, re.MULTILINE) == [code.name for code in Code]
+    assert [code.value for code in Code] == list(range(len(Code)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.language import SEQUENCE, WINDOW, norm_lstm, perplexity
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.real import real
 from irnn_hw.qat.scans import Run
+from irnn_hw.qat.streams import Streams
 from irnn_hw.quant.network import without_dropout
 
 SYMBOLS = 30
@@ -34,3 +36,14 @@ def test_windows_change_no_figure(monkeypatch):
     monkeypatch.setattr("irnn_hw.qat.language.WINDOW", 9)
     assert perplexity(run, 1.0, TOKENS) == pytest.approx(whole, rel=1e-5)
     assert whole == pytest.approx(SYMBOLS, rel=0.1)  # untrained
+
+
+def test_streams_are_read_in_parallel():
+    found = Streams.of(np.arange(11), 2, 5, "numbers")
+    assert found.inputs.T.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert found.targets.T.tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]
+
+
+def test_too_few_tokens_are_refused():
+    with pytest.raises(InputError, match=r"^tokens: 11 characters do not fill 10 streams of 35"):
+        perplexity(None, 1.0, TOKENS[:11])

@@ -118,14 +118,3 @@ def _encode(words: list[str], codes: dict[str, int], name: str) -> Tokens:
         return np.fromiter((codes[word] for word in words), np.int32, len(words))
     except KeyError as error:
         raise InputError(f"corpus {name}: {error} is not in its training part") from error
-
-
-def streams(tokens: Tokens, batch: int) -> Tokens:
-    """(T, batch): the tokens as so many streams read in parallel; what does not fill them is left.
-
-    Raises InputError where not even two steps are left.
-    """
-    steps = len(tokens) // batch
-    if steps < 2:
-        raise InputError(f"batch: {batch} streams of {len(tokens)} tokens; give fewer")
-    return np.ascontiguousarray(tokens[: steps * batch].reshape(batch, steps).T)

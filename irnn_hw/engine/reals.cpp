@@ -90,9 +90,8 @@ void affine_back(const Row &r) {
     }
 }
 
-// (x - mean) / d, d the mean magnitude of the difference, or its standard deviation.
-template <bool LAYER>
-void norm(const Row &r, int64_t part) {
+// (x - mean) / d, d the mean magnitude of the difference.
+void madnorm(const Row &r, int64_t part) {
     const int64_t length = r.length() / r.op.rows, start = part * length;
     const float *x = r.in(0) + start;
     float *__restrict y = r.out() + start;
@@ -101,36 +100,31 @@ void norm(const Row &r, int64_t part) {
     const float mean = total / (float)length;
     for (int64_t i = 0; i < length; i++) {
         y[i] = x[i] - mean;
-        spread += LAYER ? y[i] * y[i] : std::fabs(y[i]);
+        spread += std::fabs(y[i]);
     }
-    spread /= (float)length;
-    const float d = LAYER ? std::sqrt(spread + (float)r.op.constant) : std::max(spread, 1e-30f);
+    const float d = std::max(spread / (float)length, 1e-30f);
+    r.at(r.op.mean)[part] = mean;
     r.at(r.op.deviation)[part] = d;
-    if (!LAYER) {
-        r.at(r.op.mean)[part] = mean;
-        std::copy_n(y, length, r.at(r.op.centred) + start);
-    }
+    std::copy_n(y, length, r.at(r.op.centred) + start);
     for (int64_t i = 0; i < length; i++) y[i] *= 1.0f / d;
 }
 
-// dy/dx = (1 - mean) (g - y mean(g y)) / d, with sign(y) for y in the second place where d is a mean magnitude.
-template <bool LAYER>
-void norm_back(const Row &r, int64_t part) {
+// (1 - mean) (g - sign(y) mean(g y)) / d.
+void madnorm_back(const Row &r, int64_t part) {
     const int64_t length = r.length() / r.op.rows, start = part * length;
     const float *g = r.grad() + start, *y = r.out() + start;
     float *__restrict gx = r.in_grad(0) + start;
-    float total = 0.0f, weighted = 0.0f, signs = 0.0f, values = 0.0f;
+    float total = 0.0f, weighted = 0.0f, signs = 0.0f;
     for (int64_t i = 0; i < length; i++) {
         total += g[i];
         weighted += g[i] * y[i];
         signs += (float)((y[i] > 0.0f) - (y[i] < 0.0f));
-        values += y[i];
     }
     const float n = (float)length, scale = 1.0f / r.at(r.op.deviation)[part];
-    const float of_spread = weighted / n, mean = (total - of_spread * (LAYER ? values : signs)) / n;
+    const float of_spread = weighted / n, mean = (total - of_spread * signs) / n;
     for (int64_t i = 0; i < length; i++) {
-        const float direction = LAYER ? y[i] : (float)((y[i] > 0.0f) - (y[i] < 0.0f));
-        gx[i] += (g[i] - of_spread * direction - mean) * scale;
+        const float sign = (float)((y[i] > 0.0f) - (y[i] < 0.0f));
+        gx[i] += (g[i] - of_spread * sign - mean) * scale;
     }
 }
 
@@ -162,10 +156,7 @@ void real_forward(const Tape &tape, const Instruction &op, int64_t t, int64_t fr
             case REAL_MULTIPLY: multiply(r); break;
             case REAL_AFFINE: affine(r); break;
             case REAL_MADNORM:
-                for (int64_t part = 0; part < op.rows; part++) norm<false>(r, part);
-                break;
-            case REAL_LAYERNORM:
-                for (int64_t part = 0; part < op.rows; part++) norm<true>(r, part);
+                for (int64_t part = 0; part < op.rows; part++) madnorm(r, part);
                 break;
             case SIGMOID: map(r, [](float x) { return 1.0f / (1.0f + std::exp(-x)); }); break;
             case TANH: map(r, [](float x) { return std::tanh(x); }); break;
@@ -184,10 +175,7 @@ void real_backward(const Tape &tape, const Instruction &op, int64_t t, int64_t f
             case REAL_MULTIPLY: multiply_back(r); break;
             case REAL_AFFINE: affine_back(r); break;
             case REAL_MADNORM:
-                for (int64_t part = 0; part < op.rows; part++) norm_back<false>(r, part);
-                break;
-            case REAL_LAYERNORM:
-                for (int64_t part = 0; part < op.rows; part++) norm_back<true>(r, part);
+                for (int64_t part = 0; part < op.rows; part++) madnorm_back(r, part);
                 break;
             case SIGMOID: map_back(r, [](float y) { return y * (1.0f - y); }); break;
             case TANH: map_back(r, [](float y) { return 1.0f - y * y; }); break;

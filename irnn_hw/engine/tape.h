@@ -39,7 +39,6 @@ enum Code : int64_t {
     REAL_MULTIPLY,
     REAL_AFFINE,
     REAL_MADNORM,
-    REAL_LAYERNORM,
     SIGMOID,
     TANH,
     RELU,
@@ -50,8 +49,9 @@ constexpr int TERMS = 4;  // inputs of an instruction at most
 
 struct Instruction {
     int64_t code, inputs, in[TERMS], out;
-    int64_t mean, centred, deviation;     // tensors of a norm; of REAL_LAYERNORM, deviation alone
+    int64_t mean, centred, deviation;     // tensors of a norm
     int64_t rows;                         // of a norm: parts of a row
+    // Constants, from here to `constant`: cleared together.
     int64_t mantissa[TERMS], shift[TERMS];
     int64_t offset;                       // ADD: the constant; MADNORM: the mean's mantissa in x_hat
     int64_t low[TERMS], high[TERMS];      // centred limits: of out; of MADNORM's four tensors

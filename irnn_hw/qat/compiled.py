@@ -4,7 +4,7 @@ the same gradients but for the order of their sums.
 Attention, and activations that the engine lacks, stay in torch.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -86,7 +86,7 @@ class Recurrence:
         self.fed, self.kept, self.constants, self.load = walk.fed, walk.kept, list(constants), load
         self._tensors = list(constants.values())
         self._inputs = {line.output: line.inputs[0] for line in lines}
-        self._tapes = tapes
+        self.tapes = tapes
         self._structure = tuple(lines), tuple(sorted(lengths.items()))
 
     def __call__(
@@ -99,19 +99,14 @@ class Recurrence:
         tensors = [*fed, *first, *self._tensors]
         training = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
         key = self._structure, steps, batch, training
-        tape = self._tapes.take(key, lambda: self._tape(steps, batch, training))
+        tape = self.tapes.take(key, lambda: self._tape(steps, batch, training))
         self.load(tape)
         results = _Run.apply(self, tape, key, live, *tensors)
         values.update(zip(self.kept, results, strict=False))
         last = results[len(self.kept) :]
         held.update({name: x for (name, _), x in zip(self.states, last, strict=True)})
-
         if not training:
-            self.done(key, tape)
-
-    def done(self, key: Hashable, tape: Tape) -> None:
-        """The tape is free for another run."""
-        self._tapes.give(key, tape)
+            self.tapes.give(key, tape)
 
     def _tape(self, steps: int, batch: int, training: bool) -> Tape:
         return Tape(self.lines, self.lengths, self.states, self.fed, steps, batch, training)
@@ -157,7 +152,7 @@ class _Run(Function):
         needed = ctx.needs_input_grad[-len(of.constants) :] if of.constants else ()
         pairs = zip(of.constants, needed, strict=True)
         found += [of.gradient(tape, constant) if need else None for constant, need in pairs]
-        of.done(ctx.key, tape)
+        of.tapes.give(ctx.key, tape)
         return None, None, None, None, *found
 
 
@@ -178,13 +173,8 @@ def compile_integers(
     masks = {name: kept_by(name) for name in dropouts}
     for walk, scan in zip(walks, model.scans, strict=True):
         cheap = [op for op in scan.operations if not isinstance(op, WIDE)]
-        if integer_lines(cheap, model, masks):
-            walk.pull([name for op in cheap for name in written(op)])
-        inside = {name for step in walk.loop for name in step.writes}
+        inside = _inside(walk, [*map(written, cheap)], integer_lines(cheap, model, masks))
         operations = [op for op in scan.operations if op.output in inside]
-        lines = integer_lines(operations, model, masks)
-        if not lines:
-            continue
         found: dict[Constant, Tensor] = {}
         slopes = {}
         for op in operations:
@@ -199,34 +189,54 @@ def compile_integers(
             elif isinstance(op, Pwl | LookUp):
                 slopes[name] = table(op).slopes.numpy()
         load = partial(load_integers, model=model, slopes=slopes)
-        masked = lengths | {masks[n]: lengths[n] for n in masks}
-        walk.compiled = Recurrence(walk, lines, masked, found, load, tapes)
+        _replace(walk, integer_lines(operations, model, masks), lengths, masks, found, load, tapes)
 
 
 def compile_reals(walks: Sequence[Walk], masters: Masters, dropping: bool, tapes: Tapes) -> None:
     """As `compile_integers`, of a network in real numbers."""
     network = masters.template
     lengths = network.scans[-1].lengths
+    dropouts = [n.name for n in network.nodes if isinstance(n, Dropout) and dropping]
+    masks = {name: kept_by(name) for name in dropouts}
     for walk, scan in zip(walks, network.scans, strict=True):
         cheap = [node for node in scan.nodes if not isinstance(node, WIDE_NODES)]
-        if real_lines(cheap):
-            walk.pull([t.name for node in cheap for t in node.tensors])
-        inside = {name for step in walk.loop for name in step.writes}
-        nodes = [node for node in scan.nodes if node.name in inside]
-        masks = {n.name: kept_by(n.name) for n in nodes if isinstance(n, Dropout) and dropping}
-        lines = real_lines(nodes, masks)
-        if not lines:
-            continue
+        writes = [[t.name for t in node.tensors] for node in cheap]
+        inside = _inside(walk, writes, real_lines(cheap, masks))
+        computed = [node for node in scan.nodes if node.name in inside]
         found: dict[Constant, Tensor] = {
-            Constant(node.name, field): p for node in nodes for field, p in masters.of(node).items()
+            Constant(node.name, field): p
+            for node in computed
+            for field, p in masters.of(node).items()
         }
 
-        def load(tape: Tape, nodes: Sequence[Node] = nodes) -> None:
+        def load(tape: Tape, computed: Sequence[Node] = computed) -> None:
             arrays = {
                 node.name: {f: p.detach().numpy() for f, p in masters.of(node).items()}
-                for node in nodes
+                for node in computed
             }
-            load_reals(tape, nodes, arrays)
+            load_reals(tape, computed, arrays)
 
-        masked = lengths | {masks[n]: lengths[n] for n in masks}
-        walk.compiled = Recurrence(walk, lines, masked, found, load, tapes)
+        _replace(walk, real_lines(computed, masks), lengths, masks, found, load, tapes)
+
+
+def _inside(walk: Walk, writes: Iterable[Sequence[str]], lines: Sequence[Line] | None) -> set[str]:
+    """What the recurrence writes, once it has taken in what is cheap: whose tensors these are, and
+    whose lines, if the engine has all of it."""
+    if lines:
+        walk.pull([name for names in writes for name in names])
+    return {name for step in walk.loop for name in step.writes}
+
+
+def _replace(
+    walk: Walk,
+    lines: Sequence[Line] | None,
+    lengths: Mapping[str, int],
+    masks: Mapping[str, str],
+    constants: Mapping[Constant, Tensor],
+    load: Callable[[Tape], None],
+    tapes: Tapes,
+) -> None:
+    """The recurrence of a walk by a tape, where there are lines. masks: of dropouts."""
+    if lines:
+        sizes = {**lengths, **{mask: lengths[name] for name, mask in masks.items()}}
+        walk.compiled = Recurrence(walk, lines, sizes, constants, load, tapes)

@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from golden.feed import Feed
-from irnn_hw.data.words import Tokens, streams
+from irnn_hw.data.words import Tokens
 from irnn_hw.qat.scans import Run
+from irnn_hw.qat.streams import Streams
 from irnn_hw.quant import cells
 from irnn_hw.quant.cells import LstmOptions, Norm, Weights
 from irnn_hw.quant.network import Network
@@ -54,15 +55,16 @@ def perplexity(
     tokens: Tokens,
     batch: int = 10,
 ) -> float:
-    """exp of the mean loss in nats over every token but the first of each of `batch` streams.
+    """exp of the mean loss in nats over every token but the first, in `batch` streams.
 
     run: the network over a feed, from states. unit: the real value of one unit of its logits.
+    Raises InputError for fewer tokens than fill a window of each stream.
     """
-    text, states, nats = streams(tokens, batch), None, 0.0
-    for start in range(0, len(text) - 1, WINDOW):
-        inputs = text[start : min(start + WINDOW, len(text) - 1)]
-        targets = torch.from_numpy(text[start + 1 : start + 1 + len(inputs)].astype(np.int64))
-        taken = run(Feed(inputs.T), states)
+    text = Streams.of(tokens.astype(np.int64), batch, WINDOW, "tokens")
+    states, nats = None, 0.0
+    windows = zip(text.inputs.split(WINDOW), text.targets.split(WINDOW), strict=True)
+    for inputs, targets in windows:
+        taken = run(Feed(inputs.T.numpy()), states)
         logits, states = taken.traces["logits"].float() * unit, taken.states
         nats += cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
-    return math.exp(nats / ((len(text) - 1) * batch))
+    return math.exp(nats / text.targets.numel())

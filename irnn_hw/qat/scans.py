@@ -5,14 +5,16 @@ Time comes first: a tensor is (T, batch, length). What depends on no state, and 
 computed for all time steps at once; the recurrence takes its steps one by one, in `Walk.recur`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
 from golden.errors import InputError
+from golden.partition import Ties, cut, unwritten
 from irnn_hw.qat.batch import Batch, kept_by
 
 
@@ -41,8 +43,15 @@ class Step:
     attends: tuple[str, ...] = ()
     symbols: int = 0
 
+    @property
+    def ties(self) -> Ties:
+        return Ties(self.reads, self.writes, bool(self.attends))
+
     def __call__(self, values: Values) -> None:
         values.update(zip(self.writes, self.compute(values), strict=True))
+
+
+TIES = attrgetter("ties")
 
 
 class Walk:
@@ -65,8 +74,8 @@ class Walk:
     ):
         self.sequence, self.reverse, self.states = sequence, reverse, states
         self.own = [*(name for name, _ in states), *(n for step in steps for n in step.writes)]
-        self.before, self.loop, self.after = _parts(steps, states)
-        self.reads = _unwritten(steps, {name for name, _ in states})
+        self.before, self.loop, self.after = cut(steps, states, TIES)
+        self.reads = unwritten(steps, TIES, (name for name, _ in states))
         self.attended = tuple(name for step in steps for name in step.attends)
         self._visible = set(visible)
         self._connect()
@@ -77,7 +86,7 @@ class Walk:
         outside = {n for step in self.after for n in step.reads} | self._visible
         self.kept = [name for name in self.own if name in written & outside]
         sources = [source for _, source in self.states if source not in written]
-        self.fed = [*dict.fromkeys([*_unwritten(self.loop, written), *sources])]
+        self.fed = [*dict.fromkeys([*unwritten(self.loop, TIES, written), *sources])]
         self._symbols = _Symbols(self.before, {*outside, *self.fed})
 
     def pull(self, names: Collection[str]) -> None:
@@ -158,34 +167,6 @@ class _Symbols:
             step(rows)
         values.update({name: embedding(values.tokens, rows[name]) for name in self._seen})
         return self._others
-
-
-def _parts(
-    steps: Sequence[Step], states: Sequence[tuple[str, str]]
-) -> tuple[list[Step], list[Step], list[Step]]:
-    """Before the recurrence what depends on no state, after it what feeds none; attention is in
-    it, as its memory is one of each sequence and not of each step."""
-    held = {name for name, _ in states}
-    for step in steps:
-        if step.attends or held & set(step.reads):
-            held |= set(step.writes)
-    needed = {source for _, source in states}
-    for step in reversed(steps):
-        if step.attends or needed & set(step.writes):
-            needed |= {*step.reads, *step.writes}
-    before = [step for step in steps if step.writes[-1] not in held]
-    loop = [step for step in steps if step.writes[-1] in held & needed]
-    after = [step for step in steps if step.writes[-1] in held - needed]
-    return before, loop, after
-
-
-def _unwritten(steps: Iterable[Step], own: Collection[str]) -> list[str]:
-    """What steps read and do not write, each once."""
-    written, found = set(own), dict[str, None]()
-    for step in steps:
-        found |= dict.fromkeys(name for name in step.reads if name not in written)
-        written |= set(step.writes)
-    return list(found)
 
 
 @dataclass(frozen=True)

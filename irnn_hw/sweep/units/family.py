@@ -45,5 +45,5 @@ class Family:
 
     def interval(self, design: Design, unit: Pipeline) -> float:
         """Cycles from one operation to the next, of a unit built of the design."""
-        cycles, operations = getattr(unit, "INTERVAL", 1), self.operations(design)
-        return cycles if operations == 1 else cycles / operations
+        operations = self.operations(design)
+        return unit.INTERVAL if operations == 1 else unit.INTERVAL / operations

@@ -3,7 +3,9 @@
 Usage: python -P benchmarks/training.py. One thread, batch 20, 35 time steps, interleaved, best of
 eight; a step is forward, loss and backward. `stock modules` are torch.nn's in a Python loop, with
 LayerNorm; the others compute MadNorm, in real numbers and on the golden integers (weights
-quantized anew at every step), with the recurrence step by step in torch or in C++.
+quantized anew at every step), with the recurrence step by step in torch or in C++. Below, the
+parts that are the same for all, and that integers add: logits and their loss, forward and back; the
+weights' quantization.
 """
 
 import time
@@ -26,6 +28,7 @@ from irnn_hw.qat.real import observe, real
 from irnn_hw.quant.quantize import Choices
 
 SYMBOLS, SIZE, BATCH, STEPS, REPEATS = 10_000, 200, 20, 35, 8
+REFERENCE = "full precision, C++"
 
 
 class Stock(nn.Module):
@@ -51,8 +54,9 @@ class Stock(nn.Module):
         return self.output(torch.stack(found))
 
 
-def runs(tokens: Tensor) -> dict[str, Callable[[], Tensor]]:
-    """Logits of the tokens (T, batch), by what computes them."""
+def steps(text: Tensor) -> dict[str, Callable[[], object]]:
+    """Steps of training on a text (T + 1, batch), by what computes the logits; and parts of one."""
+    tokens, targets = text[:-1], text[1:].flatten()
     stock, masters = Stock(), Masters(norm_lstm(SYMBOLS, SIZE, 0.0, 1))
     feed = {SEQUENCE: Feed(tokens.T.numpy())}
     batch = {SEQUENCE: Batch.of(feed[SEQUENCE])}
@@ -70,29 +74,35 @@ def runs(tokens: Tensor) -> dict[str, Callable[[], Tensor]]:
         found = now.run({SEQUENCE: now.feed(feed[SEQUENCE])})
         return found.traces["logits"].float() * now.unit("logits")
 
+    def step(logits: Callable[[], Tensor]) -> Callable[[], object]:
+        return lambda: cross_entropy(logits().flatten(0, 1), targets).backward()
+
+    h = torch.zeros(STEPS, BATCH, SIZE, requires_grad=True)
     return {
-        "full precision, stock modules": lambda: stock(tokens),
-        "full precision, torch": reals(None),
-        "full precision, C++": reals(tapes),
-        "integers, torch": lambda: integers(None),
-        "integers, C++": lambda: integers(tapes),
+        "full precision, stock modules": step(lambda: stock(tokens)),
+        "full precision, torch": step(reals(None)),
+        REFERENCE: step(reals(tapes)),
+        "integers, torch": step(lambda: integers(None)),
+        "integers, C++": step(lambda: integers(tapes)),
+        "of these: logits and loss": step(lambda: stock.output(h)),
+        "of integers: quantization": lambda: integer(masters, ranges, choices, tapes=tapes),
     }
 
 
 def main() -> None:
     torch.set_num_threads(1)
     text = torch.from_numpy(np.random.default_rng(1).integers(0, SYMBOLS, (STEPS + 1, BATCH)))
-    found = runs(text[:-1])
+    found = steps(text)
     best = dict.fromkeys(found, float("inf"))
     for _ in range(REPEATS):
         for name, run in found.items():
             start = time.process_time()
-            cross_entropy(run().flatten(0, 1), text[1:].flatten()).backward()
+            run()
             best[name] = min(best[name], time.process_time() - start)
     table = Table("", "tokens/s", "of full precision in C++", box=None)
     for name, seconds in best.items():
-        ratio = seconds / best["full precision, C++"]
-        table.add_row(name, f"{STEPS * BATCH / seconds:,.0f}", f"{ratio:.2f}x")
+        speed = f"{STEPS * BATCH / seconds:,.0f}"
+        table.add_row(name, speed, f"{seconds / best[REFERENCE]:.2f}x")
     out.print(table)
 
 

@@ -5,7 +5,7 @@ Exit codes: 0 all is well, 1 a comparison failed, 2 bad input.
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,14 +14,16 @@ from rich.markup import escape
 
 from golden.errors import InputError
 from golden.model import IntModel
-from golden.npu_config import CONFIGS, config_named
+from golden.npu_config import config_named
 from golden.program import Program
-from irnn_hw.console import bar, console, mutant_table, out, show, stats_table, tool_table
+from irnn_hw.console import bar, compared, console, mutant_table, out, show, stats_table, tool_table
 from irnn_hw.estimate.cli import estimate
 from irnn_hw.files import write_json
 from irnn_hw.interrupt import interruptible
+from irnn_hw.options import ConfigName, CorpusName, Json, ModelFile
 from irnn_hw.pwl_cli import app as pwl_app
 from irnn_hw.sweep.cli import sweep
+from irnn_hw.training_cli import export, import_command, train, verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,18 +35,6 @@ app = typer.Typer(
     "generate, cosim, area, report. Exit codes: 0 well, 1 a comparison failed, 2 bad input.",
 )
 app.add_typer(pwl_app, name="pwl")
-app.command()(sweep)
-app.command()(estimate)
-
-Json = Annotated[bool, typer.Option("--json", help="Print figures as JSON on stdout.")]
-CorpusName = Annotated[
-    str,
-    typer.Option("--corpus", help="`pydoc` (every Python has it), a UTF-8 text FILE, or ptb:DIR."),
-]
-ConfigName = Annotated[
-    str, typer.Option("--config", help=f"NPU configuration: {', '.join(CONFIGS)}.")
-]
-ModelFile = Annotated[Path, typer.Argument(help="Integer model, as `irnn export` writes it.")]
 
 
 @app.command()
@@ -64,52 +54,13 @@ def demo(
     summary = run_demo(Settings(folder, corpus, config_named(config), TrainConfig()))
     show(summary, f"{folder}/report.html", as_json)
     differing = summary["words_differing"] + summary["logits_differing"]
-    _compared(differing == 0 and not summary["message"], summary["message"])
+    compared(differing == 0 and not summary["message"], summary["message"])
 
 
-@app.command()
-def train(
-    corpus: CorpusName = "pydoc",
-    checkpoint: Annotated[Path, typer.Option("-o", "--out")] = Path("build/checkpoint.pt"),
-    hidden: Annotated[int | None, typer.Option(help="LSTM state; default 128.")] = None,
-    embedding: Annotated[int | None, typer.Option(help="Embedding; default 64.")] = None,
-    pieces: Annotated[int | None, typer.Option(help="PWL pieces; default 16.")] = None,
-    float_steps: Annotated[int | None, typer.Option(help="Steps in full precision.")] = None,
-    lut_steps: Annotated[int | None, typer.Option(help="Steps with look-up tables.")] = None,
-    pwl_steps: Annotated[int | None, typer.Option(help="Steps with PWL.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights and order.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Train a character LSTM, in full precision and then on the golden arithmetic.
-
-    An interrupted run goes on where it was: give the same command again.
-    """
-    from irnn_hw import steps
-    from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.qat.config import TrainConfig
-
-    given = {"hidden": hidden, "embedding": embedding, "pieces": pieces, "seed": seed}
-    given |= {"float_steps": float_steps, "lut_steps": lut_steps, "pwl_steps": pwl_steps}
-    config = replace(TrainConfig(), **{k: v for k, v in given.items() if v is not None})
-    with bar("train") as report:
-        figures = steps.train(
-            config, load_corpus(corpus), checkpoint, steps.phases_on(report, config)
-        )
-    write_json(checkpoint.with_name("curves.json"), figures["curves"])
-    last = {p["name"]: p["bits_per_char"][-1] for p in figures["curves"]["phases"]}
-    show({"checkpoint": str(checkpoint), **last} if not as_json else figures, "trained", as_json)
-
-
-@app.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="As `irnn train` writes it.")],
-    model: Annotated[Path, typer.Option("-o", "--out")] = Path("build/model.irnn"),
-    as_json: Json = False,
-) -> None:
-    """Write the integer model of a checkpoint, once no accumulator of it can overflow."""
-    from irnn_hw import steps
-
-    show(steps.export(checkpoint, model), str(model), as_json)
+app.command()(train)
+app.command()(export)
+app.command()(verify)
+app.command("import")(import_command)
 
 
 @app.command()
@@ -150,79 +101,7 @@ def run(
     show(figures, str(model), as_json)
     if stats and not as_json:
         out.print(stats_table(figures["tensors"]))
-    _compared(figures.get("logits_differing", 0) == 0, "logits differ from the training module's")
-
-
-@app.command()
-def verify(
-    model: Annotated[Path, typer.Option(help="Integer model, as `irnn export` writes it.")],
-    checkpoint: Annotated[Path, typer.Option(help="What it was exported from.")],
-    corpus: CorpusName = "pydoc",
-    inputs: Annotated[
-        Path | None, typer.Option(help="Vectors (.npy) instead of a corpus' held-out text.")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every tensor, not only outputs.")] = False,
-    program: Annotated[
-        Path | None, typer.Option(help="The NPU, executing this program of the model, as well.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Compare training module, golden model and NPU over a test set, value by value."""
-    from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.verify import input_parts, text_parts
-    from irnn_hw.verify import verify as run_verify
-
-    network = IntModel.load(model)
-    parts = (
-        text_parts(network, load_corpus(corpus)) if inputs is None else input_parts(network, inputs)
-    )
-    with bar("verify") as report:
-        compiled = None if program is None else Program.load(program)
-        figures = run_verify(network, checkpoint, parts, every, compiled, report)
-    show(figures, str(model), as_json)
-    _compared(figures["values_differing"] == 0, "training module, golden model or NPU differ")
-
-
-@app.command("import")
-def import_command(
-    weights: Annotated[Path, typer.Argument(help="A torch file: the state_dict of the module.")],
-    inputs: Annotated[
-        Path, typer.Option(help="Real input vectors (.npy), (T, features) or (N, T, features).")
-    ],
-    model: Annotated[Path, typer.Option("-o", "--out")] = Path("build/model.irnn"),
-    prefix: Annotated[
-        str | None, typer.Option(help="Of the module's tensors, as `encoder.`; default: found.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option(help="Of a linear layer behind the module, as `fc.`.")
-    ] = None,
-    preset: Annotated[
-        str, typer.Option(help="Bits and pieces: lm8, or asr16 for 16-bit gates and cells.")
-    ] = "lm8",
-    pieces: Annotated[int | None, typer.Option(help="Of the PWL; default the preset's.")] = None,
-    method: Annotated[str, typer.Option(help="Of their knots: greedy or optimal.")] = "greedy",
-    per_row: Annotated[bool, typer.Option(help="A scale for each row of the weights.")] = False,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Write this too, for `irnn verify` and training.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Quantize a trained torch.nn.LSTM or nn.GRU: ranges of real data, no further training."""
-    from irnn_hw.importing import import_file
-    from irnn_hw.qat.config import Schedule
-    from irnn_hw.qat.torch_import import Kept
-    from irnn_hw.quant.presets import preset_named
-
-    bits = preset_named(preset)
-    config = Schedule(pieces=pieces or bits.pieces, method=method)
-    with bar("import") as report:
-        figures = import_file(
-            weights, inputs, model, config, Kept(bits.gate_bits, bits.cell_bits, per_row),
-            prefix=prefix, head=head, checkpoint=checkpoint, progress=report,
-        )  # fmt: skip
-    show(figures, str(model), as_json)
-    if not as_json:
-        out.print(stats_table(figures["tensors"]))
+    compared(figures.get("logits_differing", 0) == 0, "logits differ from the training module's")
 
 
 @app.command()
@@ -307,7 +186,7 @@ def cosim(
                 stall_seed=stall, waves=waves, progress=report,
             )  # fmt: skip
         show(figures, "RTL against golden", as_json)
-        _compared(figures["words_differing"] == 0 and not figures["message"], figures["message"])
+        compared(figures["words_differing"] == 0 and not figures["message"], figures["message"])
         return
     if bool(units) == everything or (program is None) != (model is None):
         raise InputError("cosim: name units, or give --all, or both --program and --model")
@@ -317,7 +196,7 @@ def cosim(
         print(json.dumps([asdict(result) for result in results], indent=1))
     else:
         out.print(summary_table(results))
-    _compared(all_passed(results), "see the rows marked FAILED")
+    compared(all_passed(results), "see the rows marked FAILED")
 
 
 @app.command()
@@ -337,7 +216,7 @@ def mutate(
     else:
         out.print(mutant_table(verdicts))
     survivors = [v.mutation for v in verdicts if not v.killed]
-    _compared(not survivors, f"survived: {', '.join(survivors)}")
+    compared(not survivors, f"survived: {', '.join(survivors)}")
 
 
 @app.command()
@@ -359,7 +238,7 @@ def prove(
     else:
         out.print(proof_table(verdicts))
     failed = [f"{v.name} {v.state}" for v in verdicts if not v.ok]
-    _compared(not failed, ", ".join(failed))
+    compared(not failed, ", ".join(failed))
 
 
 @app.command()
@@ -400,6 +279,10 @@ def area(
         out.print(caveat)
 
 
+app.command()(estimate)
+app.command()(sweep)
+
+
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A demo's folder.")] = Path("build/demo"),
@@ -425,14 +308,7 @@ def doctor(as_json: Json = False) -> None:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     else:
         out.print(tool_table(rows))
-    _compared(all(row.ok for row in rows), "tools are missing or too old; see the remedies", code=2)
-
-
-def _compared(well: bool, message: str, code: int = 1) -> None:
-    if not well:
-        if message:
-            console.print(f"[bold red]failed:[/] {message}")
-        raise typer.Exit(code)
+    compared(all(row.ok for row in rows), "tools are missing or too old; see the remedies", code=2)
 
 
 def main() -> NoReturn:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -72,6 +73,14 @@ def show(figures: dict[str, Any], title: str, as_json: bool) -> None:
             shown = f"{value:,}" if isinstance(value, int) else str(value)
             table.add_row(name.replace("_", " "), shown)
     out.print(table)
+
+
+def compared(well: bool, message: str, code: int = 1) -> None:
+    """End with an exit code unless all is well."""
+    if not well:
+        if message:
+            console.print(f"[bold red]failed:[/] {message}")
+        raise typer.Exit(code)
 
 
 def stats_table(tensors: dict[str, dict[str, Any]]) -> Table:

@@ -90,6 +90,20 @@ void affine_back(const Row &r) {
     }
 }
 
+constexpr float TINY = 1e-30f;  // below any deviation of values that differ
+
+struct Moments {
+    float mean, deviation;
+
+    Moments(const float *x, int64_t length) {
+        float total = 0.0f, squares = 0.0f;
+        for (int64_t i = 0; i < length; i++) total += x[i];
+        mean = total / (float)length;
+        for (int64_t i = 0; i < length; i++) squares += (x[i] - mean) * (x[i] - mean);
+        deviation = std::max(std::sqrt(squares / (float)length), TINY);
+    }
+};
+
 // (x - mean) / d, d the mean magnitude of the difference.
 void madnorm(const Row &r, int64_t part) {
     const int64_t length = r.length() / r.op.rows, start = part * length;
@@ -102,7 +116,7 @@ void madnorm(const Row &r, int64_t part) {
         y[i] = x[i] - mean;
         spread += std::fabs(y[i]);
     }
-    const float d = std::max(spread / (float)length, 1e-30f);
+    const float d = std::max(spread / (float)length, TINY);
     r.at(r.op.mean)[part] = mean;
     r.at(r.op.deviation)[part] = d;
     std::copy_n(y, length, r.at(r.op.centred) + start);
@@ -126,6 +140,29 @@ void madnorm_back(const Row &r, int64_t part) {
         const float sign = (float)((y[i] > 0.0f) - (y[i] < 0.0f));
         gx[i] += (g[i] - of_spread * sign - mean) * scale;
     }
+}
+
+// Over the standard deviation instead: (x - mean) / d.
+void layernorm(const Row &r, int64_t part) {
+    const int64_t length = r.length() / r.op.rows, start = part * length;
+    const float *x = r.in(0) + start;
+    float *__restrict y = r.out() + start;
+    const Moments m(x, length);
+    for (int64_t i = 0; i < length; i++) y[i] = (x[i] - m.mean) / m.deviation;
+}
+
+// (g - mean(g) - y mean(g y)) / d.
+void layernorm_back(const Row &r, int64_t part) {
+    const int64_t length = r.length() / r.op.rows, start = part * length;
+    const float *g = r.grad() + start, *y = r.out() + start;
+    float *__restrict gx = r.in_grad(0) + start;
+    float total = 0.0f, weighted = 0.0f;
+    for (int64_t i = 0; i < length; i++) {
+        total += g[i];
+        weighted += g[i] * y[i];
+    }
+    const float n = (float)length, scale = 1.0f / Moments(r.in(0) + start, length).deviation;
+    for (int64_t i = 0; i < length; i++) gx[i] += (g[i] - (total + y[i] * weighted) / n) * scale;
 }
 
 template <typename Function>
@@ -158,6 +195,9 @@ void real_forward(const Tape &tape, const Instruction &op, int64_t t, int64_t fr
             case REAL_MADNORM:
                 for (int64_t part = 0; part < op.rows; part++) madnorm(r, part);
                 break;
+            case REAL_LAYERNORM:
+                for (int64_t part = 0; part < op.rows; part++) layernorm(r, part);
+                break;
             case SIGMOID: map(r, [](float x) { return 1.0f / (1.0f + std::exp(-x)); }); break;
             case TANH: map(r, [](float x) { return std::tanh(x); }); break;
             case RELU: map(r, [](float x) { return std::max(x, 0.0f); }); break;
@@ -176,6 +216,9 @@ void real_backward(const Tape &tape, const Instruction &op, int64_t t, int64_t f
             case REAL_AFFINE: affine_back(r); break;
             case REAL_MADNORM:
                 for (int64_t part = 0; part < op.rows; part++) madnorm_back(r, part);
+                break;
+            case REAL_LAYERNORM:
+                for (int64_t part = 0; part < op.rows; part++) layernorm_back(r, part);
                 break;
             case SIGMOID: map_back(r, [](float y) { return y * (1.0f - y); }); break;
             case TANH: map_back(r, [](float y) { return 1.0f - y * y; }); break;

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from irnn_hw.engine.tape import TERMS, Code, Float32, Line, Tape
-from irnn_hw.quant.compound import MadNorm
+from irnn_hw.quant.compound import LayerNorm, MadNorm
 from irnn_hw.quant.nodes import (
     Activation,
     Add,
@@ -25,6 +25,7 @@ CODES: Mapping[type[Node], Code] = {
     Multiply: Code.REAL_MULTIPLY,
     Affine: Code.REAL_AFFINE,
     MadNorm: Code.REAL_MADNORM,
+    LayerNorm: Code.REAL_LAYERNORM,
     Minimum: Code.MINIMUM,
     Concatenate: Code.CONCATENATE,
 }
@@ -78,3 +79,5 @@ def load_reals(
                 to.factor[0], to.constant = -1, 1
             case Multiply():
                 to.factor[0] = node.factor
+            case LayerNorm():
+                to.rows = node.rows

@@ -39,6 +39,7 @@ enum Code : int64_t {
     REAL_MULTIPLY,
     REAL_AFFINE,
     REAL_MADNORM,
+    REAL_LAYERNORM,
     SIGMOID,
     TANH,
     RELU,

@@ -39,6 +39,7 @@ class Code(IntEnum):
     REAL_MULTIPLY = auto()
     REAL_AFFINE = auto()
     REAL_MADNORM = auto()
+    REAL_LAYERNORM = auto()
     SIGMOID = auto()
     TANH = auto()
     RELU = auto()

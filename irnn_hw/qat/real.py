@@ -6,12 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, gelu, linear
 
+from golden.feed import Feed
 from irnn_hw.qat.batch import Batch, kept_by
 from irnn_hw.qat.compiled import Tapes, compile_reals
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.ranges import Range
-from irnn_hw.qat.scans import Step, Values, Walks
-from irnn_hw.quant.compound import Attend, MadNorm
+from irnn_hw.qat.scans import Run, Step, Values, Walks
+from irnn_hw.quant.compound import Attend, LayerNorm, MadNorm
 from irnn_hw.quant.nodes import (
     Activation,
     Add,
@@ -38,6 +39,25 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "cos": torch.cos,
 }
 TINY = 1e-30  # below any deviation of values that differ
+
+
+class Reals:
+    """The network of the masters as it is evaluated: in real numbers, nothing dropped; with the
+    interface of `irnn_hw.qat.integer.Integer`."""
+
+    def __init__(self, masters: Masters, tapes: Tapes | None = None):
+        self._walks, self._dtype = real(masters, tapes=tapes), masters.dtype
+
+    def feed(self, feed: Feed) -> Batch:
+        """A feed with real inputs."""
+        return Batch.of(feed, self._dtype)
+
+    def run(self, feeds: Mapping[str, Batch], states: Mapping[str, Tensor] | None = None) -> Run:
+        return self._walks.run(feeds, states, self._dtype)
+
+    def unit(self, name: str) -> float:
+        """The real value of one unit of an output."""
+        return 1.0
 
 
 def real(
@@ -107,6 +127,8 @@ def _function(node: Node, masters: Masters, dropping: bool) -> Callable[..., Ten
             return lambda a, b: a * b if node.factor == 1 else node.factor * a * b
         case Minimum():
             return torch.minimum
+        case LayerNorm():
+            return lambda x: _layernorm(node, x)
         case Activation():
             return FUNCTIONS[node.function]
         case Dropout():
@@ -130,6 +152,13 @@ def _madnorm(node: MadNorm, values: Values) -> tuple[Tensor, ...]:
     d = centred.abs().mean(-1)
     y = centred / d.clamp(min=TINY)[..., None]
     return mean, centred.flatten(-2), d, y.flatten(-2)
+
+
+def _layernorm(node: LayerNorm, x: Tensor) -> Tensor:
+    rows = x.unflatten(-1, (node.rows, -1))
+    centred = rows - rows.mean(-1, keepdim=True)
+    d = centred.square().mean(-1, keepdim=True).sqrt()
+    return (centred / d.clamp(min=TINY)).flatten(-2)
 
 
 def _attend(node: Attend, masters: Masters) -> Callable[[Values], tuple[Tensor, ...]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from golden.container import reading
 from golden.operations import State
 from irnn_hw.qat.masters import FIELDS
-from irnn_hw.quant.compound import Attend, MadNorm
+from irnn_hw.quant.compound import Attend, LayerNorm, MadNorm
 from irnn_hw.quant.network import Network, ScanNodes
 from irnn_hw.quant.nodes import (
     Activation,
@@ -31,7 +31,7 @@ KINDS: dict[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         Input, Embedding, Product, Slice, Concatenate, Add, OneMinus, Multiply, Minimum, Affine,
-        Activation, Dropout, MadNorm, Attend,
+        Activation, Dropout, MadNorm, LayerNorm, Attend,
     )
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from golden.errors import InputError
-from irnn_hw.quant.compound import MadNorm
+from irnn_hw.quant.compound import LayerNorm, MadNorm
 from irnn_hw.quant.network import ScanNodes
 from irnn_hw.quant.nodes import (
     Activation,
@@ -43,7 +43,8 @@ class Weights:
 
 @dataclass(frozen=True)
 class Norm:
-    """MadNorm's gamma and beta, (length,) each; rows: 1, or one of each gate.
+    """MadNorm's gamma and beta, (length,) each; rows: 1, or one of each gate. standard: LayerNorm
+    in its place, by the standard deviation, in real numbers alone.
 
     `of_layer_norm` takes a LayerNorm's: of Gaussian values it is MadNorm times sqrt(2 / pi).
     """
@@ -51,6 +52,7 @@ class Norm:
     gamma: Float64 | None = None
     beta: Float64 | None = None
     rows: int = 1
+    standard: bool = False
 
     @classmethod
     def of_layer_norm(cls, gamma: Float64, beta: Float64 | None = None, rows: int = 1) -> "Norm":
@@ -128,11 +130,11 @@ def _slices(s: ScanNodes, x: str, gates: Sequence[str]) -> dict[str, str]:
 
 
 def norm(s: ScanNodes, name: str, x: str, n: Norm, bias: Float64 | None = None) -> str:
-    """MadNorm of x, then gamma and beta where given; bias is added to beta."""
-    length = s.lengths[x]
+    """x normalized, then gamma and beta where given; bias is added to beta."""
+    length, kind = s.lengths[x], LayerNorm if n.standard else MadNorm
     if n.gamma is None and n.beta is None and bias is None:
-        return s.add(MadNorm(name=name, inputs=(x,), length=length, rows=n.rows))
-    plain = s.add(MadNorm(name=_in(name, "y"), inputs=(x,), length=length, rows=n.rows))
+        return s.add(kind(name=name, inputs=(x,), length=length, rows=n.rows))
+    plain = s.add(kind(name=_in(name, "y"), inputs=(x,), length=length, rows=n.rows))
     gamma = np.ones(length) if n.gamma is None else n.gamma
     beta = sum((b for b in (n.beta, bias) if b is not None), np.zeros(length))
     return s.add(Affine(name=name, inputs=(plain,), length=length, gamma=gamma, beta=beta))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from golden import operations as golden
+from golden.errors import InputError
 from irnn_hw.quant.nodes import UNIT, Activation, Add, Node, Product, Values
 from irnn_hw.quant.params import Float64
 
@@ -67,14 +68,34 @@ class MadNorm(Node):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class LayerNorm(Node):
+    """(x - mean) / standard deviation, over each of `rows` parts of x (Ba et al. 2016).
+
+    In real numbers alone: what MadNorm is measured against."""
+
+    rows: int = 1
+
+    def evaluate(self, values: Values) -> dict[str, Float64]:
+        x = values[self.inputs[0]]
+        parts = x.reshape(len(x), self.rows, -1)
+        centred = parts - parts.mean(axis=2, keepdims=True)
+        d = np.sqrt(np.square(centred).mean(axis=2, keepdims=True))
+        return {self.name: (centred / np.maximum(d, np.finfo(float).tiny)).reshape(x.shape)}
+
+    def operation(self, q: Quantizer) -> golden.Operation:
+        raise InputError(f"{self.name}: LayerNorm has a square root; use MadNorm for integers")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Attend(Node):
     """The context of query, key and memory; key and memory are of the sequence `memory`.
 
-    v: (width,). Sum and scores have 16 bits, and the exponential 8 (section 4.3).
+    v: (width,). score_bits: of sum and scores, 16 as in section 4.3, or 8; the exponential has 8.
     """
 
     memory: str
     v: Float64
+    score_bits: int = 16
     total: Add = field(init=False)
     tanh: Activation = field(init=False)
     score: Product = field(init=False)
@@ -82,13 +103,13 @@ class Attend(Node):
 
     def __post_init__(self) -> None:
         query, key, _ = self.inputs
-        width = len(self.v)
-        total = Add(name=f"{self.name}.total", inputs=(query, key), length=width, bits=16)
+        width, bits = len(self.v), self.score_bits
+        total = Add(name=f"{self.name}.total", inputs=(query, key), length=width, bits=bits)
         tanh = Activation(
             name=f"{self.name}.tanh", inputs=(total.name,), length=width, function="tanh"
         )
         score = Product(
-            name=f"{self.name}.score", inputs=(tanh.name,), length=1, bits=16,
+            name=f"{self.name}.score", inputs=(tanh.name,), length=1, bits=bits,
             weights=self.v[np.newaxis],
         )  # fmt: skip
         exp = Activation(
@@ -116,7 +137,8 @@ class Attend(Node):
 
     def operation(self, q: Quantizer) -> golden.Attend:
         _, _, memory = self.inputs
-        shifted = replace(q[self.score.name], zero_point=(1 << 16) - 1)
+        score = q[self.score.name]
+        shifted = replace(score, zero_point=score.high)
         exp = q.pwl(self.exp.name, "exp", self.exp.inputs, shifted)
         tanh = q.pwl(self.tanh.name, "tanh", self.tanh.inputs, q[self.total.name])
         return golden.Attend(

@@ -10,11 +10,11 @@ from irnn_hw.quant.quantize import Choices
 PHASES = ("float", "ranges", "lut", "pwl")
 OPTIMIZERS = ("adamw", "sgd")
 MAY_BE_ZERO = (
-    "seed", "weight_decay", "averaging", "cell_penalty", "stochastic", "float_steps", "lut_steps",
-    "compiled",
+    "seed", "weight_decay", "averaging", "cell_penalty", "stochastic", "float_steps",
+    "range_steps", "lut_steps", "pwl_steps", "compiled", "score_every",
 )  # fmt: skip
 # What a resumed run may change: it alters no number.
-FREE_FIELDS = ("checkpoint_every",)
+FREE_FIELDS = ("checkpoint_every", "score_every")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Schedule:
     compiled: bool = True  # recurrences in C++ where that can be built: the same integers, faster
     threads: int = 1  # sums depend on it; one is also the fastest where cores are shared
     checkpoint_every: int = 100  # steps: seconds of work at stake
+    score_every: int = 0  # steps between scores of the validation part; 0: none
 
     def __post_init__(self) -> None:
         for name, choices in (("method", tuple(METHODS)), ("optimizer", OPTIMIZERS)):
@@ -63,6 +64,10 @@ class Schedule:
             "lut": self.lut_steps,
             "pwl": self.pwl_steps,
         }[phase]
+
+    @property
+    def all_steps(self) -> int:
+        return sum(map(self.steps, PHASES))
 
     def rate(self, phase: str) -> float:
         """The learning rate at the start of a phase that trains."""

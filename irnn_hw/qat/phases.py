@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from irnn_hw.qat.ranges import Range, moving_average
 
 # phase, steps done in it, its steps, the last loss in bits
 Progress = Callable[[str, int, int, float], None]
+Score = Callable[[Any], float]  # of a trainee as it is
 
 
 class Trainee(Protocol):
@@ -53,9 +55,11 @@ class Trainee(Protocol):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """losses: bits of every step, by phase. seconds: wall time, by phase."""
+    """By phase. losses: bits of every step. scores: steps done and score, every `score_every`
+    steps. seconds: wall time of training."""
 
     losses: dict[str, list[float]]
+    scores: dict[str, list[tuple[int, float]]]
     seconds: dict[str, float]
 
 
@@ -64,22 +68,28 @@ def run_phases(
     make: Callable[[], Trainee],
     path: Path,
     progress: Progress | None = None,
+    start: Path | None = None,
+    score: Score | None = None,
 ) -> TrainResult:
     """Train to the end, from the checkpoint at `path` where there is one, and leave it there.
 
-    make: the trainee; seeds are set before. An interrupted run that is called again gives the
-    numbers of one that was not. The weights of the last step are the result: nothing is chosen on
-    held-out data. Raises InputError for a checkpoint that is broken or of another run, and for a
-    loss that is not finite.
+    make: the trainee; seeds are set before. start: a finished checkpoint, whose weights and ranges
+    it begins with. An interrupted run that is called again gives the numbers of one that was not.
+    The weights of the last step are the result: nothing is chosen on held-out data. Raises
+    InputError for a checkpoint that is broken, of another run or not finished, for a loss, gradient
+    or range that is not finite, and for integers without ranges.
     """
     with threads(config.threads):
         torch.manual_seed(config.seed)
-        run = _Run(config, make())
+        run = _Run(config, make(), score)
+        if start is not None:
+            run.start(checkpoint.load(start), start)
         if path.exists():
             run.restore(checkpoint.load(path), path)
         while not run.finished:
             if config.steps(run.phase) == 0:
-                run.end_phase()
+                if run.end_phase() and run.finished:
+                    checkpoint.save(path, run.content())
                 continue
             started = time.perf_counter()
             loss = run.advance()
@@ -89,7 +99,7 @@ def run_phases(
             ended = run.end_phase()
             if ended or run.step % config.checkpoint_every == 0:
                 checkpoint.save(path, run.content())
-    return TrainResult(run.losses, run.seconds)
+    return TrainResult(run.losses, run.scores, run.seconds)
 
 
 @contextmanager
@@ -110,16 +120,25 @@ def _optimizer(config: Schedule, parameters: list[Tensor]) -> torch.optim.Optimi
     return torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
 
 
+def _digest(arrays: Mapping[str, Tensor]) -> str:
+    digest = sha256()
+    for name, array in arrays.items():
+        digest.update(name.encode() + array.numpy().tobytes())
+    return digest.hexdigest()
+
+
 class _Run:
     """Everything that changes while training, and nothing else is saved in a checkpoint."""
 
-    def __init__(self, config: Schedule, trainee: Trainee):
-        self.config, self.trainee = config, trainee
+    def __init__(self, config: Schedule, trainee: Trainee, score: Score | None = None):
+        self.config, self.trainee, self._score = config, trainee, score
+        self.identity = dict(trainee.identity)
         self.phase_index, self.step = 0, 0
         self.ranges: dict[str, Range] = {}
         self.float_weights: dict[str, Tensor] | None = None
         self.average: dict[str, Tensor] | None = None  # of the weights in this phase
         self.losses: dict[str, list[float]] = {name: [] for name in PHASES if name != "ranges"}
+        self.scores: dict[str, list[tuple[int, float]]] = {name: [] for name in self.losses}
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self._begin_phase()
 
@@ -133,8 +152,13 @@ class _Run:
 
     def _begin_phase(self) -> None:
         self.optimizer = _optimizer(self.config, self.trainee.parameters())
-        if self.phase != "float":
-            self.trainee.begin(self.phase, self.ranges)
+        if self.phase == "float":
+            return
+        if self.phase != "ranges" and self.config.steps(self.phase) and not self.ranges:
+            raise InputError(
+                f"{self.phase} phase: no ranges; give range_steps, or a start with some"
+            )
+        self.trainee.begin(self.phase, self.ranges)
 
     def end_phase(self) -> bool:
         """Enter the next phase when the steps of this one are done."""
@@ -143,7 +167,7 @@ class _Run:
         if self.average is not None:
             self.trainee.load_state_dict(self.average)
             self.average = None
-        if self.phase == "float":
+        if self.phase == "float" and (self.step or self.float_weights is None):
             self.float_weights = {k: v.clone() for k, v in self.trainee.state_dict().items()}
         self.phase_index, self.step, self.trainee.state = self.phase_index + 1, 0, None
         self._begin_phase()
@@ -162,6 +186,9 @@ class _Run:
             loss = self._descend()
             self.losses[self.phase].append(round(loss, 4))
         self.step += 1
+        every = self.config.score_every
+        if self._score is not None and every and self.step % every == 0 and self.phase != "ranges":
+            self.scores[self.phase].append((self.step, self._score(self.trainee)))
         return loss
 
     def _descend(self) -> float:
@@ -196,7 +223,7 @@ class _Run:
         """What a checkpoint holds."""
         return {
             "config": asdict(self.config),
-            **self.trainee.identity,
+            **self.identity,
             **self.trainee.about,
             "model": self.trainee.state_dict(),
             "float_weights": self.float_weights,
@@ -207,12 +234,22 @@ class _Run:
             "state": self.trainee.state,
             "ranges": self.ranges,
             "losses": self.losses,
+            "scores": self.scores,
             "seconds": self.seconds,
             "rng": torch.get_rng_state(),
         }
 
+    def start(self, content: dict[str, Any], path: Path) -> None:
+        """Begin with the weights and ranges of another run."""
+        if content["phase"] < len(PHASES):
+            raise InputError(f"{path}: its training is not finished; finish it first")
+        self.trainee.load_state_dict(content["model"])
+        self.ranges, self.float_weights = content["ranges"], content["float_weights"]
+        self.identity["start"] = _digest(content["model"])
+        self._begin_phase()
+
     def restore(self, content: dict[str, Any], path: Path) -> None:
-        for name, value in self.trainee.identity.items():
+        for name, value in self.identity.items():
             if name not in content:
                 raise InputError(f"{path}: of a network of another kind; name another file")
             if content[name] != value:
@@ -223,6 +260,7 @@ class _Run:
         self.phase_index, self.step = content["phase"], content["step"]
         self.trainee.state, self.ranges = content["state"], content["ranges"]
         self.losses, self.seconds = content["losses"], content["seconds"]
+        self.scores = content["scores"]
         self.float_weights, self.average = content["float_weights"], content["average"]
         self.trainee.load_state_dict(content["model"])
         self._begin_phase()

@@ -1,6 +1,7 @@
 """Any network as what `irnn_hw.qat.phases` trains: in real numbers, then on its integers."""
 
 import hashlib
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,16 +17,17 @@ from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
 from irnn_hw.qat.config import PHASES, Schedule
-from irnn_hw.qat.integer import integer
+from irnn_hw.qat.integer import Integer, integer
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.phases import Progress, TrainResult, run_phases
 from irnn_hw.qat.ranges import Range
-from irnn_hw.qat.real import observe, real
+from irnn_hw.qat.real import Reals, observe, real
 from irnn_hw.qat.streams import Streams
 from irnn_hw.qat.structure import describe
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Dropout
 
+Model = Reals | Integer
 Outputs = Mapping[str, Tensor]  # real numbers (T, batch, length), by tensor
 
 
@@ -46,7 +48,7 @@ class Task:
     window: the data of a step, the same whenever it is asked. loss: of the network's outputs and
     the targets, in nats. data: identifies the data, for checkpoints. penalty: of the last states,
     added to the loss in full precision. metadata: of the exported model. frozen: arrays that stay
-    as they are, by `node.field`.
+    as they are, by `node.field`. score: of the network as it is, every `score_every` steps.
     """
 
     network: Network
@@ -56,13 +58,22 @@ class Task:
     penalty: Callable[[Mapping[str, Tensor]], Tensor] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     frozen: Collection[str] = ()
+    score: Callable[[Model], float] | None = None
 
 
 def train_network(
-    config: Schedule, task: Task, path: Path, progress: Progress | None = None
+    config: Schedule,
+    task: Task,
+    path: Path,
+    progress: Progress | None = None,
+    start: Path | None = None,
 ) -> TrainResult:
     """Train the network of a task to the end, as `phases.run_phases` says."""
-    return run_phases(config, lambda: NetworkTrainee(config, task), path, progress)
+
+    def score(trainee: NetworkTrainee) -> float:
+        return math.nan if task.score is None else task.score(trainee.model())
+
+    return run_phases(config, lambda: NetworkTrainee(config, task), path, progress, start, score)
 
 
 def language_task(
@@ -115,6 +126,13 @@ class NetworkTrainee:
 
     def begin(self, phase: str, ranges: Mapping[str, Range]) -> None:
         self.phase, self.ranges = phase, ranges
+
+    def model(self) -> Model:
+        """The network as it is now, in evaluation."""
+        if self.phase in ("float", "ranges"):
+            return Reals(self.masters, self._tapes)
+        choices = self.config.choices(self.phase)
+        return integer(self.masters, self.ranges, choices, tapes=self._tapes)
 
     def _window(self, step: int) -> Window:
         window = self.task.window(step)

@@ -1,0 +1,185 @@
+"""Runs of recipes: corpora, networks, training, scores, results."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from golden.errors import InputError
+from golden.feed import Feed
+from irnn_hw.data.words import load_words
+from irnn_hw.qat.compiled import available
+from irnn_hw.qat.config import PHASES, Schedule
+from irnn_hw.qat.language import perplexity
+from irnn_hw.qat.phases import Progress, TrainResult, threads
+from irnn_hw.qat.real import Reals
+from irnn_hw.qat.restored import Restored, restore
+from irnn_hw.qat.scans import Run as Taken
+from irnn_hw.qat.trainee import Model, Task, language_task, train_network
+from irnn_hw.quant.network import Network
+from irnn_hw.recipes.networks import SEQUENCE, build
+from irnn_hw.recipes.recipe import Recipe, Run, check_fields
+from irnn_hw.recipes.results import Result
+
+EPOCHS = "_epochs"  # a field of a schedule, in passes in place of steps
+
+
+class Experiment(Protocol):
+    """A corpus, and what is trained on it and measured.
+
+    sha256: of the corpus. metric: what `score` gives, lower is better. units: trained in a step,
+    and what they are called. epoch: steps of one pass. parts: of the corpus, validation first.
+    """
+
+    sha256: str
+    metric: str
+    units: tuple[int, str]
+    epoch: int
+    parts: Sequence[str]
+
+    def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
+        """With random weights. Raises InputError for parameters that there are not."""
+
+    def task(self, network: Network, seed: int) -> Task:
+        """Its training."""
+
+    def score(self, model: Model, part: str) -> float:
+        """Of the network in evaluation."""
+
+
+class Words:
+    """A word language model: the next word from those before it, in streams read in windows."""
+
+    metric = "perplexity"
+    parts: Sequence[str] = ("valid", "test")
+
+    def __init__(self, folder: Path | None, corpus: str, batch: int, window: int):
+        self.corpus = load_words(corpus, folder)
+        self.batch, self.window, self.sha256 = batch, window, self.corpus.sha256
+        self.units = batch * window, "words"
+        self.epoch = ((len(self.corpus.train) - 1) // batch - window) // window + 1
+
+    def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
+        return build(seed, len(self.corpus.vocabulary), **parameters)
+
+    def task(self, network: Network, seed: int) -> Task:
+        source = f"corpus {self.corpus.name}"
+        return language_task(network, self.corpus.train, self.batch, self.window, source)
+
+    def score(self, model: Model, part: str) -> float:
+        def run(feed: Feed, states: Mapping[str, Tensor] | None) -> Taken:
+            return model.run({SEQUENCE: model.feed(feed)}, states)
+
+        return perplexity(run, model.unit("logits"), getattr(self.corpus, part))
+
+
+EXPERIMENTS: Mapping[str, Callable[..., Experiment]] = {"ptb": Words, "wikitext-2": Words}
+
+
+def experiment(recipe: Recipe, folder: Path | None) -> Experiment:
+    """That of a recipe, with its corpus below `folder`.
+
+    Raises InputError for a corpus, or a field of [data], that there is not."""
+    corpus = recipe.data["corpus"]
+    if corpus not in EXPERIMENTS:
+        raise InputError(f"data.corpus: {corpus!r}; choose {', '.join(EXPERIMENTS)}")
+    check_fields("data", EXPERIMENTS[corpus], recipe.data, given=("folder",))
+    return EXPERIMENTS[corpus](folder=folder, **recipe.data)
+
+
+def schedule(recipe: Recipe, run: Run, seed: int, epoch: int) -> Schedule:
+    """Of a run. epoch: steps of a pass over the corpus. Raises InputError for an unknown field."""
+    given: dict[str, Any] = dict.fromkeys((f"{phase}_steps" for phase in PHASES), 0)
+    given["range_steps"] = given.pop("ranges_steps")
+    for name, value in run.schedule.items():
+        if name.endswith(EPOCHS):
+            name, value = name.removesuffix(EPOCHS) + "_steps", round(value * epoch)
+        given[name] = value
+    known = {f.name for f in fields(Schedule)} - {"seed"}
+    for name in given.keys() - known:
+        raise InputError(f"recipe {recipe.name}, run {run.name!r}: no field {name} of a schedule")
+    return Schedule(**given, seed=seed, score_every=epoch)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a recipe with one seed. path: of its checkpoint."""
+
+    recipe: Recipe
+    run: Run
+    seed: int
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        return f"seed {self.seed}, {self.run.name}"
+
+    @property
+    def path(self) -> Path:
+        return self.folder / str(self.seed) / f"{self.run.name}.pt"
+
+    @property
+    def start(self) -> "Trial | None":
+        """That of the run it starts from."""
+        name = self.run.start
+        return None if name is None else replace(self, run=self.recipe.runs[name])
+
+
+def train_trial(
+    trial: Trial,
+    of: Experiment,
+    progress: Progress | None = None,
+    scored: Callable[[float], None] | None = None,
+) -> Result:
+    """Train a run to the end, from its checkpoint where there is one, and score it.
+
+    scored: called with each score of the validation part on the way.
+    """
+    recipe, run, start = trial.recipe, trial.run, trial.start
+    config = schedule(recipe, run, trial.seed, of.epoch)
+
+    def score(model: Model) -> float:
+        found = of.score(model, of.parts[0])
+        if scored is not None:
+            scored(found)
+        return found
+
+    task = replace(of.task(of.network(trial.seed, run.network), trial.seed), score=score)
+    origin = None if start is None else start.path
+    trial.path.parent.mkdir(parents=True, exist_ok=True)
+    trained = train_network(config, task, trial.path, progress, origin)
+    restored = restore(trial.path, "float")
+    model = evaluated(restored)
+    with threads(config.threads), torch.no_grad():
+        scores = {part: round(of.score(model, part), 4) for part in of.parts}
+    steps = {phase: config.steps(phase) for phase in PHASES}
+    return Result(
+        recipe.digest(run.name, trial.seed),
+        scores,
+        _curve(trained),
+        {phase: n for phase, n in steps.items() if n},
+        round(sum(trained.seconds.values()), 1),
+    )
+
+
+def evaluated(restored: Restored) -> Model:
+    """The network of a checkpoint: on its integers where it has trained on them."""
+    quantized = any(restored.content["losses"].get(phase) for phase in PHASES[1:])
+    return restored.integer() if quantized else Reals(restored.masters(), available())
+
+
+def _curve(trained: TrainResult) -> dict[str, list[list[float]]]:
+    """By phase: steps done, mean loss in nats since the last point, and score."""
+    found: dict[str, list[list[float]]] = {}
+    for phase, points in trained.scores.items():
+        before = 0
+        for step, score in points:
+            nats = math.log(2) * float(np.mean(trained.losses[phase][before:step]))
+            found.setdefault(phase, []).append([step, round(nats, 4), round(score, 3)])
+            before = step
+    return found

@@ -1,0 +1,82 @@
+"""What runs of recipes gave, as JSON: a file a recipe and seed, so that seeds may run at once."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from golden.container import read_bytes
+from golden.errors import InputError
+from irnn_hw.files import write_json
+from irnn_hw.recipes.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one run. settings: `Recipe.digest`. scores: by part of the corpus. curve: steps done, loss
+    in nats since the last point, and score of the validation part. seconds: of training."""
+
+    settings: str
+    scores: Mapping[str, float]
+    curve: Mapping[str, list[list[float]]]
+    steps: Mapping[str, int]
+    seconds: float
+
+
+def results_file(folder: Path, recipe: str, seed: int) -> Path:
+    return folder / f"{recipe}-{seed}.json"
+
+
+def save_result(
+    folder: Path, recipe: Recipe, seed: int, corpus: str, command: str, run: str, result: Result
+) -> None:
+    """Add the result of a run to the file of its recipe and seed. corpus: its SHA-256."""
+    path = results_file(folder, recipe.name, seed)
+    before = _read(path)["runs"] if path.exists() else {}
+    results = {**before, run: asdict(result)}
+    content = {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "seed": seed,
+        "corpus_sha256": corpus,
+        "command": command,
+        "runs": {name: results[name] for name in recipe.runs if name in results},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, content)
+
+
+def load_results(folder: Path, recipe: Recipe) -> dict[str, dict[int, Result]]:
+    """By run and seed, of those whose settings are the recipe's still.
+
+    Raises InputError for a file that is not one of results."""
+    found: dict[str, dict[int, Result]] = {name: {} for name in recipe.runs}
+    for seed, content in _files(folder, recipe):
+        for name, fields in content["runs"].items():
+            if name in recipe.runs and fields["settings"] == recipe.digest(name, seed):
+                found[name][seed] = Result(**fields)
+    return found
+
+
+def load_result(folder: Path, recipe: Recipe, run: str, seed: int) -> Result | None:
+    """One of `load_results`; None: there is none."""
+    return load_results(folder, recipe)[run].get(seed)
+
+
+def _files(folder: Path, recipe: Recipe) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for path in sorted(folder.glob(f"{recipe.name}-*.json")):
+        content = _read(path)
+        if content["recipe"] == recipe.name:
+            yield content["seed"], content
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        content: Mapping[str, Any] = json.loads(read_bytes(path, "results"))
+        names = {"recipe", "seed", "runs"}
+        if not names <= content.keys():
+            raise ValueError
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{path}: no results of a recipe; delete it, and train again") from error
+    return content

@@ -90,17 +90,15 @@ void affine_back(const Row &r) {
     }
 }
 
-constexpr float TINY = 1e-30f;  // below any deviation of values that differ
-
 struct Moments {
     float mean, deviation;
 
-    Moments(const float *x, int64_t length) {
+    Moments(const float *x, int64_t length, double epsilon) {
         float total = 0.0f, squares = 0.0f;
         for (int64_t i = 0; i < length; i++) total += x[i];
         mean = total / (float)length;
         for (int64_t i = 0; i < length; i++) squares += (x[i] - mean) * (x[i] - mean);
-        deviation = std::max(std::sqrt(squares / (float)length), TINY);
+        deviation = std::sqrt(squares / (float)length + (float)epsilon);
     }
 };
 
@@ -116,7 +114,7 @@ void madnorm(const Row &r, int64_t part) {
         y[i] = x[i] - mean;
         spread += std::fabs(y[i]);
     }
-    const float d = std::max(spread / (float)length, TINY);
+    const float d = std::max(spread / (float)length, 1e-30f);
     r.at(r.op.mean)[part] = mean;
     r.at(r.op.deviation)[part] = d;
     std::copy_n(y, length, r.at(r.op.centred) + start);
@@ -142,12 +140,12 @@ void madnorm_back(const Row &r, int64_t part) {
     }
 }
 
-// Over the standard deviation instead: (x - mean) / d.
+// (x - mean) / d, d the standard deviation, the constant added to its square.
 void layernorm(const Row &r, int64_t part) {
     const int64_t length = r.length() / r.op.rows, start = part * length;
     const float *x = r.in(0) + start;
     float *__restrict y = r.out() + start;
-    const Moments m(x, length);
+    const Moments m(x, length, r.op.constant);
     for (int64_t i = 0; i < length; i++) y[i] = (x[i] - m.mean) / m.deviation;
 }
 
@@ -161,7 +159,7 @@ void layernorm_back(const Row &r, int64_t part) {
         total += g[i];
         weighted += g[i] * y[i];
     }
-    const float n = (float)length, scale = 1.0f / Moments(r.in(0) + start, length).deviation;
+    const float n = (float)length, scale = 1.0f / Moments(r.in(0) + start, length, r.op.constant).deviation;
     for (int64_t i = 0; i < length; i++) gx[i] += (g[i] - (total + y[i] * weighted) / n) * scale;
 }
 

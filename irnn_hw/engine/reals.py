@@ -80,4 +80,4 @@ def load_reals(
             case Multiply():
                 to.factor[0] = node.factor
             case LayerNorm():
-                to.rows = node.rows
+                to.rows, to.constant = node.rows, node.epsilon

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, gelu, linear
+from torch.nn.functional import embedding, gelu
 
 from golden.feed import Feed
 from irnn_hw.qat.batch import Batch, kept_by
 from irnn_hw.qat.compiled import Tapes, compile_reals
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.ranges import Range
+from irnn_hw.qat.readout import Readout
 from irnn_hw.qat.scans import Run, Step, Values, Walks
 from irnn_hw.quant.compound import Attend, LayerNorm, MadNorm
 from irnn_hw.quant.nodes import (
@@ -76,7 +77,11 @@ def real(
         (
             scan.sequence,
             scan.reverse,
-            [_step(node, masters, dropping) for node in scan.nodes if not isinstance(node, Input)],
+            [
+                _step(node, masters, dropping, tapes is not None)
+                for node in scan.nodes
+                if not isinstance(node, Input)
+            ],
             [(s.name, s.source) for s in scan.states],
         )
         for scan in network.scans
@@ -89,8 +94,13 @@ def real(
     return walks
 
 
-def _step(node: Node, masters: Masters, dropping: bool) -> Step:
+def _step(node: Node, masters: Masters, dropping: bool, compiled: bool) -> Step:
     writes = tuple(t.name for t in node.tensors)
+    if isinstance(node, Product):
+        w, (x,) = masters.of(node), node.inputs
+        return Step.product(
+            x, node.name, lambda h: Readout(h, w["weights"], w.get("bias"), compiled)
+        )
     if isinstance(node, Attend):
         return Step(node.inputs[:1], writes, _attend(node, masters), node.inputs[1:])
     if isinstance(node, MadNorm):
@@ -111,8 +121,6 @@ def _function(node: Node, masters: Masters, dropping: bool) -> Callable[..., Ten
     match node:
         case Embedding():
             return lambda tokens: embedding(tokens, w["table"])
-        case Product():
-            return lambda x: linear(x, w["weights"], w.get("bias"))
         case Affine():
             return lambda x: torch.addcmul(w["beta"], w["gamma"], x)
         case Slice():
@@ -157,8 +165,8 @@ def _madnorm(node: MadNorm, values: Values) -> tuple[Tensor, ...]:
 def _layernorm(node: LayerNorm, x: Tensor) -> Tensor:
     rows = x.unflatten(-1, (node.rows, -1))
     centred = rows - rows.mean(-1, keepdim=True)
-    d = centred.square().mean(-1, keepdim=True).sqrt()
-    return (centred / d.clamp(min=TINY)).flatten(-2)
+    variance = centred.square().mean(-1, keepdim=True)
+    return (centred / (variance + node.epsilon).sqrt()).flatten(-2)
 
 
 def _attend(node: Attend, masters: Masters) -> Callable[[Values], tuple[Tensor, ...]]:

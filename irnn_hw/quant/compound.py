@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -69,18 +69,19 @@ class MadNorm(Node):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LayerNorm(Node):
-    """(x - mean) / standard deviation, over each of `rows` parts of x (Ba et al. 2016).
+    """(x - mean) / sqrt(variance + epsilon), over each of `rows` parts of x (Ba et al. 2016).
 
     In real numbers alone: what MadNorm is measured against."""
 
     rows: int = 1
+    epsilon: ClassVar[float] = 1e-5  # that of torch.nn.LayerNorm
 
     def evaluate(self, values: Values) -> dict[str, Float64]:
         x = values[self.inputs[0]]
         parts = x.reshape(len(x), self.rows, -1)
         centred = parts - parts.mean(axis=2, keepdims=True)
-        d = np.sqrt(np.square(centred).mean(axis=2, keepdims=True))
-        return {self.name: (centred / np.maximum(d, np.finfo(float).tiny)).reshape(x.shape)}
+        d = np.sqrt(np.square(centred).mean(axis=2, keepdims=True) + self.epsilon)
+        return {self.name: (centred / d).reshape(x.shape)}
 
     def operation(self, q: Quantizer) -> golden.Operation:
         raise InputError(f"{self.name}: LayerNorm has a square root; use MadNorm for integers")

@@ -1,0 +1,143 @@
+"""irnn_hw.recipes: files of runs that start from each other, and their results."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from golden.errors import InputError
+from irnn_hw.recipes.networks import build
+from irnn_hw.recipes.recipe import load_recipe, recipe_names
+from irnn_hw.recipes.results import Result, load_result, load_results, results_file, save_result
+
+TEXT = """
+title = "small"
+source = "none"
+seeds = [1, 2]
+[data]
+corpus = "ptb"
+batch = 4
+window = 5
+[network]
+kind = "norm-lstm"
+size = 8
+dropout = 0.1
+[schedule]
+optimizer = "sgd"
+[[runs]]
+name = "float"
+float_steps = 4
+[[runs]]
+name = "tables"
+from = "float"
+range_steps = 2
+lut_steps = 3
+[[runs]]
+name = "{pieces} pieces, {method}"
+each = { pieces = [4, 8], method = ["greedy", "optimal"] }
+from = "tables"
+pwl_steps = 2
+network.dropout = 0.2
+[paper]
+batch = "20"
+"""
+RESULT = Result("", {"valid": 2.0, "test": 3.0}, {"float": [[4, 1.5, 2.0]]}, {"float": 4}, 0.5)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(TEXT)
+    return load_recipe(str(path))
+
+
+def test_runs_are_written_out(recipe):
+    assert list(recipe.runs) == [
+        "float", "tables", "4 pieces, greedy", "4 pieces, optimal", "8 pieces, greedy",
+        "8 pieces, optimal",
+    ]  # fmt: skip
+    run = recipe.runs["8 pieces, greedy"]
+    assert run.start == "tables"
+    assert run.network == {"kind": "norm-lstm", "size": 8, "dropout": 0.2}
+    assert run.schedule == {"optimizer": "sgd", "pieces": 8, "method": "greedy", "pwl_steps": 2}
+    assert [r.name for r in recipe.chain(run.name)] == ["float", "tables", run.name]
+    assert [r.name for r in recipe.chosen(["tables"])] == ["float", "tables"]
+    assert len(recipe.chosen([])) == 6
+
+
+def test_settings_are_those_of_a_run_and_what_it_starts_from(recipe, tmp_path):
+    digest = recipe.digest("tables", 1)
+    assert recipe.digest("tables", 2) != digest != recipe.digest("float", 1)
+    for old, new, same in (
+        ("float_steps = 4", "float_steps = 5", False),
+        ("batch = 4", "batch = 3", False),
+        ("pwl_steps = 2", "pwl_steps = 3", True),
+        ('batch = "20"', 'batch = "21"', True),
+    ):
+        path = tmp_path / "other.toml"
+        path.write_text(TEXT.replace(old, new))
+        assert (load_recipe(str(path)).digest("tables", 1) == digest) == same, old
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "small"', "", "title: missing; give it"),
+        ("[paper]", "[papers]", "papers: no such part"),
+        ('from = "tables"', 'from = "table"', "from 'table', which no run before it is"),
+        ('name = "tables"', 'name = "float"', "two of the name 'float'"),
+        ('corpus = "ptb"', "", "network.kind and data.corpus: give both"),
+        ("seeds = [1, 2]", "seeds = [1, 2", r"small\.toml: .*line"),
+    ],
+)
+def test_a_malformed_recipe_is_named(tmp_path, old, new, message):
+    path = tmp_path / "small.toml"
+    path.write_text(TEXT.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        load_recipe(str(path))
+
+
+def test_an_unknown_recipe_or_run_is_named(recipe):
+    with pytest.raises(InputError, match=r"recipe 'none': unknown; choose .*ptb-layernorm"):
+        load_recipe("none")
+    with pytest.raises(InputError, match="run 'all': not in recipe small: float, tables"):
+        recipe.chosen(["all"])
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_recipes_of_the_package_build_their_networks(name):
+    recipe = load_recipe(name)
+    for run in recipe.runs.values():
+        if recipe.data["corpus"] != "digits":
+            network = build(1, 50, **{**run.network, "size": 8})
+            assert network.outputs == ["logits"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "lstm"}, r"network\.kind: 'lstm'; choose norm-lstm"),
+        ({"kind": "norm-lstm", "size": 8}, r"network\.dropout: missing; give it"),
+        ({"kind": "norm-lstm", "rng": 8}, r"network\.rng: no such field; there are size"),
+    ],
+)
+def test_a_wrong_field_of_a_network_is_named(fields, message):
+    with pytest.raises(InputError, match=message):
+        build(1, 50, **fields)
+
+
+def test_results_are_kept_by_settings(recipe, tmp_path):
+    settings = recipe.digest("float", 1)
+    for run in ("tables", "float"):
+        result = replace(RESULT, settings=recipe.digest(run, 1))
+        save_result(tmp_path, recipe, 1, "abc", "irnn train", run, result)
+    content = json.loads(results_file(tmp_path, "small", 1).read_text())
+    assert list(content["runs"]) == ["float", "tables"]
+    assert load_result(tmp_path, recipe, "float", 1) == replace(RESULT, settings=settings)
+    assert load_result(tmp_path, recipe, "float", 2) is None
+    run = replace(recipe.runs["float"], schedule={"float_steps": 5})
+    changed = replace(recipe, runs={**recipe.runs, "float": run})
+    assert load_results(tmp_path, changed)["float"] == {}
+    results_file(tmp_path, "small", 1).write_text("{}")
+    with pytest.raises(InputError, match="no results of a recipe; delete it, and train again"):
+        load_results(tmp_path, recipe)

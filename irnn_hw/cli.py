@@ -287,10 +287,21 @@ app.command()(sweep)
 def report(
     folder: Annotated[Path, typer.Argument(help="A demo's folder.")] = Path("build/demo"),
     page: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Default: report.html there.")
+        Path | None,
+        typer.Option("-o", "--out", help="Default: report.html there, or docs/tables.md."),
     ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="The paper's tables, from the results of recipes.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Folder of these results.")] = Path("docs/results"),
 ) -> None:
-    """Write the report page of a run from its files."""
+    """Write the report page of a demo, or the paper's tables beside what recipes gave."""
+    if tables:
+        from irnn_hw.recipes.tables import write_tables
+
+        written = write_tables(results, page or Path("docs/tables.md"))
+        console.print(f"wrote {', '.join(map(str, written))}")
+        return
     from irnn_hw.report import write_report
 
     path = page or folder / "report.html"

@@ -12,6 +12,7 @@ training that start from each other.
     from = "quantized"               # weights and ranges it starts from; else at random
     network.dropout = 0.1            # fields of [network]; all others are of [schedule]
     [paper]                          # the paper's setting of any of these fields, as text
+    [published."8 pieces, greedy"]   # the paper's figures of a run, by part of the corpus
 """
 
 import hashlib
@@ -28,7 +29,9 @@ from typing import Any
 from golden.container import read_bytes
 from golden.errors import InputError
 
-PARTS = {"title", "source", "seeds", "data", "network", "schedule", "runs", "paper"}
+PARTS = {
+    "title", "source", "seeds", "data", "network", "schedule", "runs", "paper", "published",
+}  # fmt: skip
 NEEDED = ("title", "source", "seeds", "data", "network", "runs")
 SUFFIX = ".toml"
 
@@ -45,7 +48,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Recipe:
-    """name: that of the file. runs: each after the one it starts from. paper: its settings."""
+    """name: that of the file. runs: each after the one it starts from. paper: its settings.
+    published: its figures, by run and part of the corpus."""
 
     name: str
     title: str
@@ -54,6 +58,7 @@ class Recipe:
     data: Mapping[str, Any]
     runs: Mapping[str, Run]
     paper: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def digest(self, run: str, seed: int) -> str:
         """SHA-256 of all that decides the numbers of a run, beside the corpus and the code."""
@@ -134,10 +139,11 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
             if run.start is not None and run.start not in runs:
                 raise InputError(f"run {run.name!r}: from {run.start!r}, which no run before it is")
             runs[run.name] = run
-    paper = {key: str(value) for key, value in content.get("paper", {}).items()}
-    return Recipe(
-        name, content["title"], content["source"], content["seeds"], content["data"], runs, paper
-    )
+    published = content.get("published", {})
+    for key in published.keys() - runs.keys():
+        raise InputError(f"published: {key!r} is no run")
+    fixed = (content[key] for key in ("title", "source", "seeds", "data"))
+    return Recipe(name, *fixed, runs, content.get("paper", {}), published)
 
 
 def _runs(

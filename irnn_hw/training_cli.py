@@ -112,6 +112,7 @@ def verify(
     model: Annotated[Path, typer.Option(help="Integer model, as `irnn export` writes it.")],
     checkpoint: Annotated[Path, typer.Option(help="What it was exported from.")],
     corpus: CorpusName = "pydoc",
+    data: DataFolder = None,
     inputs: Annotated[
         Path | None, typer.Option(help="Vectors (.npy) instead of a corpus' held-out text.")
     ] = None,
@@ -123,13 +124,16 @@ def verify(
 ) -> None:
     """Compare training module, golden model and NPU over a test set, value by value."""
     from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.verify import input_parts, text_parts
+    from irnn_hw.verify import input_parts, text_parts, word_parts
     from irnn_hw.verify import verify as run_verify
 
     network = IntModel.load(model)
-    parts = (
-        text_parts(network, load_corpus(corpus)) if inputs is None else input_parts(network, inputs)
-    )
+    if inputs is not None:
+        parts = input_parts(network, inputs)
+    elif network.metadata.get("task") == "word-lm":
+        parts = word_parts(network, data)
+    else:
+        parts = text_parts(network, load_corpus(corpus))
     with bar("verify") as report:
         compiled = None if program is None else Program.load(program)
         figures = run_verify(network, checkpoint, parts, every, compiled, report)

@@ -69,7 +69,11 @@ class Words:
 
     def task(self, network: Network, seed: int) -> Task:
         source = f"corpus {self.corpus.name}"
-        return language_task(network, self.corpus.train, self.batch, self.window, source)
+        task = language_task(network, self.corpus.train, self.batch, self.window, source)
+        of = {"corpus": self.corpus.name, "corpus_sha256": self.sha256}
+        return replace(
+            task, metadata={"task": "word-lm", **of, "vocabulary": list(self.corpus.vocabulary)}
+        )
 
     def score(self, model: Model, part: str) -> float:
         def run(feed: Feed, states: Mapping[str, Tensor] | None) -> Taken:

@@ -1,7 +1,9 @@
 """irnn_hw.recipes: files of runs that start from each other, and their results."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from golden.errors import InputError
 from irnn_hw.recipes.networks import build
 from irnn_hw.recipes.recipe import load_recipe, recipe_names
 from irnn_hw.recipes.results import Result, load_result, load_results, results_file, save_result
+from irnn_hw.recipes.tables import write_tables
 
 TEXT = """
 title = "small"
@@ -141,3 +144,31 @@ def test_results_are_kept_by_settings(recipe, tmp_path):
     results_file(tmp_path, "small", 1).write_text("{}")
     with pytest.raises(InputError, match="no results of a recipe; delete it, and train again"):
         load_results(tmp_path, recipe)
+
+
+def test_the_page_shows_a_recipe(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "recipes.md").read_text()
+    (text,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (tmp_path / "page.toml").write_text(text)
+    recipe = load_recipe(str(tmp_path / "page.toml"))
+    assert list(recipe.runs)[1:] == ["integers, 8 pieces", "integers, 32 pieces"]
+    assert build(1, 50, **recipe.runs["integers, 8 pieces"].network).outputs == ["logits"]
+
+
+def test_tables_are_written_of_the_results_there_are(tmp_path):
+    recipe = load_recipe("ptb-layernorm")
+    names = ["full precision", "8 pieces, greedy"]
+    for seed, test in ((1, 100.0), (2, 102.0)):
+        for name, factor in zip(names, (1, 1.01), strict=True):
+            curve = {"float": [[10, 6.0, 200.0], [20, 5.0, 150.0], [30, 4.0, 120.0]]}
+            scores = {"valid": test + 3, "test": test * factor}
+            result = Result(recipe.digest(name, seed), scores, curve, {"float": 30}, 60.0)
+            save_result(tmp_path, recipe, seed, "", "", name, result)
+    page, figure = write_tables(tmp_path, tmp_path / "tables.md")
+    text = page.read_text()
+    assert "| full precision | 2 | 104.00 ± 1.41 |  | 101.00 ± 1.41 |  |" in text
+    assert "| 8 pieces, greedy | 2 | 104.00 ± 1.41 | +0.00 ± 0.00 | 102.01 ± 1.43 | +1.00" in text
+    assert "4 minutes of training" in text
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="no results of a recipe; train one with"):
+        write_tables(tmp_path / "none", tmp_path / "tables.md")

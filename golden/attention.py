@@ -22,7 +22,7 @@ from golden.fixed import (
 )
 from golden.linear import ACCUMULATOR_MAX, MatVecSpec, matvec
 
-SCORE_MAX = (1 << 16) - 1  # a score's zero point once shifted: the largest score of a sequence
+SCORE_MAX = (1 << 16) - 1  # a 16-bit score's zero point once shifted: a sequence's largest score
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,12 @@ def context(
     return saturate(value, spec.out_bits, clamps)
 
 
-def shifted_scores(scores: ArrayLike, lengths: ArrayLike) -> Int64:
-    """u = e - max e + 65535 within each sequence of the scores (N,): the largest becomes 65535."""
-    e, lengths = within_bits(scores, 16, "scores"), integers(lengths, "lengths")
+def shifted_scores(scores: ArrayLike, lengths: ArrayLike, bits: int = 16) -> Int64:
+    """u = e - max e + 2^bits - 1 within each sequence of the scores (N,): the largest code becomes
+    that of the largest score."""
+    e, lengths = within_bits(scores, bits, "scores"), integers(lengths, "lengths")
     largest = np.maximum.reduceat(e, _starts(lengths, len(e), len(e)))
-    shifted: Int64 = e - np.repeat(largest, lengths) + SCORE_MAX
+    shifted: Int64 = e - np.repeat(largest, lengths) + (1 << bits) - 1
     return shifted
 
 
@@ -99,8 +100,8 @@ def _starts(lengths: ArrayLike, rows: int, limit: int) -> Int64:
 class AttentionSpec:
     """Constants of e = v . tanh(query + key), and of the context of its softmax.
 
-    total: the sum, 16 bits. tanh: 16 to 8 bits. score: v, one row, 16 bits out. exp: on shifted
-    scores, zero point 0. The query W_q h and the keys W_k h_enc are matrix-vector products.
+    total: the sum, 16 bits or 8. tanh: of it, 8 bits. score: v, one row, 16 bits out or 8. exp: on
+    shifted scores, zero point 0. The query W_q h and the keys W_k h_enc are matrix-vector products.
     """
 
     total: AddSpec
@@ -117,8 +118,8 @@ class AttentionSpec:
             raise ValueError("attention: total: the sum of query and key expected")
         agree = {
             "widths": (
-                (self.total.out_bits, self.tanh.in_bits, v.out_bits, self.exp.in_bits),
-                (16, 16, 16, 16),
+                (self.total.out_bits, v.out_bits),
+                (self.tanh.in_bits, self.exp.in_bits),
             ),
             "tanh and score": (
                 (self.tanh.out_bits, self.tanh.out_zero_point),
@@ -209,7 +210,7 @@ def attend(
     total = add(spec.total, repeated, memory.key, clamps=clamps.total)
     tanh = pwl(spec.tanh, total, clamps.tanh)
     score = matvec(spec.score, tanh, clamps.score)[:, 0]
-    shifted = shifted_scores(score, memory.lengths)
+    shifted = shifted_scores(score, memory.lengths, spec.score.out_bits)
     exp = pwl(spec.exp, shifted, clamps.exp)
     result = context(spec.context, exp, memory.h, memory.lengths, clamps.context)
     return AttentionTrace(total, tanh, score, shifted, exp, result)

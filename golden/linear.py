@@ -22,20 +22,36 @@ from golden.fixed import (
 ACCUMULATOR_MAX = (1 << 31) - 1
 FLOAT32_EXACT = 1 << 24
 FLOAT64_EXACT = 1 << 53
+BLOCK = 512  # rows of weights that are summed at once: they stay in the cache
 
 
 def accumulator_bounds(
-    weights: ArrayLike, bias: ArrayLike, x_zero_point: int, x_bits: int
+    weights: ArrayLike, bias: ArrayLike, x_zero_point: int, x_bits: int, w_zero_point: int = 0
 ) -> tuple[Int64, Int64]:
-    """Smallest and largest accumulator of each row over every x in [0, 2^x_bits - 1]^K, exactly."""
-    w, b = integers(weights, "weights"), integers(bias, "bias")
-    lowest, highest = -x_zero_point, (1 << x_bits) - 1 - x_zero_point
-    total, magnitude = w.sum(axis=1), np.abs(w).sum(axis=1)
+    """Smallest and largest accumulator of each row over every x in [0, 2^x_bits - 1]^K, exactly.
+
+    weights: codes of 8 bits, about w_zero_point.
+    """
+    b, lowest, highest = integers(bias, "bias"), -x_zero_point, (1 << x_bits) - 1 - x_zero_point
+    total, magnitude = _row_sums(np.asarray(weights), w_zero_point)
     positive, negative = (magnitude + total) >> 1, (total - magnitude) >> 1
     return (
         b + positive * lowest + negative * highest,
         b + positive * highest + negative * lowest,
     )
+
+
+def _row_sums(weights: NDArray[Any], zero_point: int) -> tuple[Int64, Int64]:
+    """Of the centred weights, and of their magnitudes: through float BLAS, below its bound."""
+    rows, columns = weights.shape
+    ones = np.ones(columns, np.float32 if columns << 8 < FLOAT32_EXACT else np.float64)
+    sums = np.empty((2, rows), np.int64)
+    for start in range(0, rows, BLOCK):
+        centred = weights[start : start + BLOCK].astype(ones.dtype)
+        centred -= zero_point
+        sums[0, start : start + BLOCK] = centred @ ones
+        sums[1, start : start + BLOCK] = np.abs(centred, out=centred) @ ones
+    return sums[0], sums[1]
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,10 @@ class MatVecSpec:
         check_zero_point(self.x_zero_point, self.x_bits, "matvec input")
         check_bits(self.out_bits, "matvec output")
         check_zero_point(self.out_zero_point, self.out_bits, "matvec output")
+        if self._limit > ACCUMULATOR_MAX:
+            self._prove()
+
+    def _prove(self) -> None:
         low, high = self.bounds
         worst = np.maximum(np.abs(low), np.abs(high))
         if worst.size and int(worst.max()) > ACCUMULATOR_MAX:
@@ -83,9 +103,29 @@ class MatVecSpec:
             )
 
     @cached_property
+    def _limit(self) -> int:
+        """What no partial sum exceeds whatever the weights, with the bias and without."""
+        codes, largest_x = np.iinfo(self.weights.dtype), (1 << self.x_bits) - 1
+        w = max(codes.max - self.w_zero_point, self.w_zero_point - codes.min)
+        x = max(self.x_zero_point, largest_x - self.x_zero_point)
+        return int(self.weights.shape[1] * w * x + np.abs(integers(self.bias)).max(initial=0))
+
+    @cached_property
+    def narrow(self) -> bool:
+        """Whether every partial sum stays below 2^24, and so is exact in float32, with the bias and
+        without: as 0 is among the values of each x, the bounds hold those of partial sums."""
+        if self._limit < FLOAT32_EXACT:
+            return True
+        low, high = self.bounds
+        ends = np.abs(np.stack([low, high, low - self.bias, high - self.bias]))
+        return int(ends.max(initial=0)) < FLOAT32_EXACT
+
+    @cached_property
     def bounds(self) -> tuple[Int64, Int64]:
         """Smallest and largest possible accumulator of each row."""
-        return accumulator_bounds(self.centred, self.bias, self.x_zero_point, self.x_bits)
+        return accumulator_bounds(
+            self.weights, self.bias, self.x_zero_point, self.x_bits, self.w_zero_point
+        )
 
     @cached_property
     def centred(self) -> Int64:

@@ -71,6 +71,47 @@ def test_the_row_at_fault_is_named():
         spec_of(weights)
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+@pytest.mark.parametrize("w_zero_point", [0, 100])
+@pytest.mark.parametrize("z", [0, 30000, 65535])
+def test_the_most_columns_that_fit(dtype, w_zero_point, z):
+    """Whatever the zero points are, of weights at their end and of either sign."""
+    ends = (-127, 127) if dtype == np.int8 else (0, 255)
+    end = max(ends, key=lambda code: abs(code - w_zero_point))
+    columns = ACCUMULATOR_MAX // (abs(end - w_zero_point) * max(z, 65535 - z))
+    bias = np.zeros(1, np.int32)
+    for extra in (0, 1):
+        weights = np.full((1, columns + extra), end, dtype)
+        arguments = (weights, bias, z, None, 0, 16, 8, w_zero_point)
+        if extra:
+            with pytest.raises(ValueError, match=r"^row 0: worst-case accumulator \d+ exceeds"):
+                MatVecSpec(*arguments)
+        else:
+            MatVecSpec(*arguments)
+
+
+@pytest.mark.parametrize(("columns", "bias", "narrow"), [
+    (518, 1785, True), (518, 1786, False), (518, -1785, True), (518, -1786, False), (519, 0, False),
+    (1, (1 << 24) - 1 - 32385, True), (1, (1 << 24) - 32385, False),
+])  # fmt: skip
+def test_sums_are_narrow_up_to_the_bound_of_float32(columns, bias, narrow):
+    weights = np.full((2, columns), 127 if bias >= 0 else -127)
+    weights[0] = 1
+    spec = spec_of(weights, [0, bias])
+    assert spec.narrow == narrow
+    assert spec_of(np.ones((2, columns)), [0, bias]).narrow, "smaller weights"
+
+
+def test_a_bias_that_cancels_makes_no_sum_narrow():
+    assert not spec_of(np.full((1, 519), 127), [-100_000]).narrow
+
+
+def test_bounds_of_sums_beyond_float32_are_exact():
+    columns = 70_001  # an odd sum of weights above 2^24
+    low, high = accumulator_bounds(np.full((2, columns), 255, np.uint8), [0, 1], 0, 8)
+    assert (low.tolist(), high.tolist()) == ([0, 1], [columns * 255**2, columns * 255**2 + 1])
+
+
 @pytest.mark.parametrize(("columns", "dtype"), [(500, np.float32), (700, np.float64)])
 def test_sums_beyond_float32_are_exact(columns, dtype):
     """Odd products on either side of 2^24: a float32 sum beyond would lose its lowest bit."""

@@ -9,7 +9,7 @@ import numpy as np
 from golden.activation import LutSpec, PwlSpec
 from golden.fixed import FixedPoint
 from golden.kernels import evaluate
-from golden.linear import FLOAT32_EXACT, MatVecSpec
+from golden.linear import MatVecSpec
 from golden.model import IntModel
 from golden.operations import (
     Add,
@@ -111,10 +111,7 @@ def _multiplier(to: Instruction, n: int, m: FixedPoint) -> None:
 
 
 def _load_product(tape: Tape, spec: MatVecSpec, to: Instruction) -> None:
-    """float32 sums where the worst case of the products is exact in it."""
-    reach = max(spec.x_zero_point, (1 << spec.x_bits) - 1 - spec.x_zero_point)
-    largest = int(np.abs(spec.centred).sum(axis=1).max()) * reach
-    tape.set_weights(to, spec.centred.astype(np.float32), largest >= FLOAT32_EXACT)
+    tape.set_weights(to, spec.centred.astype(np.float32), not spec.narrow)
     to.bias = tape.keep(spec.bias, np.int64)
     m: Any = spec.multiplier
     if isinstance(m, FixedPoint):

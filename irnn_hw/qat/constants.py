@@ -1,10 +1,12 @@
 """Constants of an IntModel as tensors: integers that hold no gradient, or are tied to masters."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd import Function
 
@@ -13,8 +15,11 @@ from golden.model import IntModel
 from golden.model_check import Tensors
 from golden.operations import Affine, Attend, Embedding, LookUp, MatVec, Operation
 from irnn_hw.qat.masters import Weighted
+from irnn_hw.qat.ranges import Range
 from irnn_hw.qat.twins import Table
-from irnn_hw.quant.params import Float64, QuantParams
+from irnn_hw.quant import nodes
+from irnn_hw.quant.network import Network
+from irnn_hw.quant.params import Float32, Float64, QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS
 from irnn_hw.quant.quantize import Quantized
 
@@ -45,39 +50,47 @@ def quantize(
     return _Quantize.apply(master, codes, scale, inside)
 
 
-def constants_of(model: IntModel) -> dict[str, Tensor]:
-    """Every array by `operation.field`: weights and tables centred, float32; biases, float64."""
-    found: dict[str, Tensor] = {}
+def constants_of(
+    model: IntModel, centred: Mapping[str, Float32] | None = None
+) -> dict[str, Tensor]:
+    """Every array by `operation.field`: weights and tables centred, float32; biases, float64.
+
+    centred: those that are made already.
+    """
+    made, found = centred or {}, dict[str, Tensor]()
     for op in model.operations:
-        found |= _arrays(op, model)
-        if isinstance(op, Attend):
-            found |= _arrays(op.score, model)
+        for part in (op, op.score) if isinstance(op, Attend) else (op,):
+            for field, array, zero_point in _arrays(part, model):
+                name = f"{part.output}.{field}"
+                if zero_point is None:
+                    taken = array.astype(np.float64)
+                elif name in made:
+                    taken = made[name]
+                else:
+                    taken = array.astype(np.float32) - zero_point
+                found[name] = torch.from_numpy(taken)
     return found
 
 
-def _arrays(op: Operation, model: IntModel) -> dict[str, Tensor]:
+def _arrays(op: Operation, model: IntModel) -> Sequence[tuple[str, NDArray[Any], int | None]]:
+    """Field, array, and zero point; None: of a bias."""
     match op:
         case Embedding():
-            centred = op.table.astype(np.float32) - model.tensors[op.output].zero_point
-            return {f"{op.output}.table": torch.from_numpy(centred)}
+            return [("table", op.table, model.tensors[op.output].zero_point)]
         case MatVec():
-            centred = op.weights.astype(np.float32) - op.weight_zero_point
-            return {
-                f"{op.output}.weights": torch.from_numpy(centred),
-                f"{op.output}.bias": torch.from_numpy(op.bias.astype(np.float64)),
-            }
+            return [("weights", op.weights, op.weight_zero_point), ("bias", op.bias, None)]
         case Affine():
-            return {
-                f"{op.output}.gamma": torch.from_numpy(op.gamma.astype(np.float32)),
-                f"{op.output}.beta": torch.from_numpy(op.beta.astype(np.float64)),
-            }
-    return {}
+            return [("gamma", op.gamma, 0), ("beta", op.beta, None)]
+    return []
 
 
-def tied(taken: Quantized, masters: Weighted) -> dict[str, Tensor]:
-    """The constants of a quantized network, whose gradients go to the masters it was made of."""
-    found = constants_of(taken.model)
-    for node in masters.template.nodes:
+def tied(taken: Quantized, masters: Weighted, network: Network) -> dict[str, Tensor]:
+    """The constants of a quantized network, whose gradients go to the masters it was made of.
+
+    network: that of the masters as they were.
+    """
+    found = constants_of(taken.model, taken.centred)
+    for node in network.nodes:
         for field, parameter in masters.of(node).items():
             key = f"{node.name}.{INTEGERS.get(field, field)}"
             name, _, last = key.rpartition(".")
@@ -86,20 +99,21 @@ def tied(taken: Quantized, masters: Weighted) -> dict[str, Tensor]:
             master = parameter[None] if field == "v" else parameter
             if scale.dim() and master.dim() == 2:
                 scale = scale[:, None]
-            inside = _within(parameter, taken.params[name]) if field == "table" else None
+            inside = None
+            if isinstance(node, nodes.Embedding):
+                inside = _within(parameter, node.ends, taken.params[name])
             found[key] = quantize(master, found[key], scale.to(found[key].dtype), inside)
     return found
 
 
-def _within(table: Tensor, params: QuantParams) -> Tensor | None:
-    """Where a table is not clamped by a range that is not its own; None: nowhere. With its own, the
-    rounding of the zero point alone puts a code one beyond the ends."""
+def _within(table: Tensor, ends: Range, params: QuantParams) -> Tensor | None:
+    """Where a table is not clamped by a range that is not its own; None: everywhere. With its own,
+    the rounding of the zero point alone puts a code one beyond the ends."""
     low, high = (params.scale * (q - params.zero_point) for q in (-1.5, params.high + 1.5))
-    inside = table.detach()
-    ends = inside.aminmax()
-    if low < ends.min.item() and ends.max.item() < high:
+    if low < ends[0] and ends[1] < high:
         return None
-    return (inside > low) & (inside < high)
+    reals = table.detach()
+    return (reals > low) & (reals < high)
 
 
 def pwl_table(spec: PwlSpec, zero_point: int) -> Table:

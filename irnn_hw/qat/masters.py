@@ -1,6 +1,6 @@
 """Master weights: the parameters of a network in real numbers, as torch trains them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -31,8 +31,21 @@ class Weighted(Protocol):
     def of(self, node: Node) -> Mapping[str, Tensor]:
         """The parameters of a node by field."""
 
-    def network(self) -> Network:
-        """The network with the weights as they are now, as float64."""
+
+def current(masters: Weighted) -> Network:
+    """The network with the weights as they are now: the masters' own memory, to be read at once."""
+    return _filled(masters, lambda p: p)
+
+
+def _filled(masters: Weighted, converted: Callable[[Tensor], Tensor]) -> Network:
+    """The template, with the parameters in place of its arrays."""
+
+    def of(node: Node) -> Node:
+        arrays = {name: converted(p.detach()).numpy() for name, p in masters.of(node).items()}
+        return replace(node, **arrays) if arrays else node
+
+    scans = [replace(scan, nodes=[*map(of, scan.nodes)]) for scan in masters.template.scans]
+    return Network(scans, masters.template.outputs)
 
 
 class Masters(Mapping[str, Parameter]):
@@ -68,17 +81,7 @@ class Masters(Mapping[str, Parameter]):
 
     def network(self) -> Network:
         """The network with the weights as they are now, as float64."""
-        scans = []
-        for scan in self.template.scans:
-            nodes = [self._now(node) for node in scan.nodes]
-            scans.append(replace(scan, nodes=nodes))
-        return Network(scans, self.template.outputs)
-
-    def _now(self, node: Node) -> Node:
-        fields = self.of(node)
-        if not fields:
-            return node
-        return replace(node, **{name: p.detach().double().numpy() for name, p in fields.items()})
+        return _filled(self, Tensor.double)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Copies of all arrays."""

@@ -13,7 +13,7 @@ from torch.nn.functional import linear
 
 from golden.elementwise import AddSpec, AffineSpec, MultiplySpec
 from golden.fixed import FixedPoint, Multiplier
-from golden.linear import FLOAT32_EXACT, MatVecSpec
+from golden.linear import MatVecSpec
 from irnn_hw.qat.rounding import Factor, Limits, rounded, scaled, value_of
 
 
@@ -149,16 +149,11 @@ def table(x: Tensor, of: Table) -> Tensor:
 
 
 def exact(spec: MatVecSpec, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights and bias in float32 where every partial sum stays below 2^24, or in float64.
+    """Weights and bias in float32 where that is exact, or in float64.
 
-    weights: the centred codes of the spec, float32; bias: float64. As 0 is among the values of
-    each x, the bounds of the accumulator hold those of its partial sums, with the bias and without.
+    weights: the centred codes of the spec, float32; bias: float64.
     """
-    low, high = spec.bounds
-    ends = np.abs(np.stack([low, high, low - spec.bias, high - spec.bias]))
-    if int(ends.max(initial=0)) < FLOAT32_EXACT:
-        return weights, bias.float()
-    return weights.double(), bias
+    return (weights, bias.float()) if spec.narrow else (weights.double(), bias)
 
 
 def accumulate(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from golden.errors import InputError
 from golden.fixed import MAX_SHIFT, FixedPoint
@@ -18,6 +19,7 @@ def round_fraction(x: Fraction) -> int:
     return magnitude if x >= 0 else -magnitude
 
 
+@lru_cache(maxsize=1024)  # as of QuantParams.from_range
 def fixed_point(
     m: Real, operation: str, width: int = MULTIPLIER_WIDTH, floor: bool = False
 ) -> FixedPoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,16 +87,21 @@ class Embedding(Node):
 
     table: Float64
 
+    @cached_property
+    def ends(self) -> Range:
+        """The smallest and the largest value of the table."""
+        return float(self.table.min()), float(self.table.max())
+
     @property
     def known(self) -> Range | None:
-        return self.range or (float(self.table.min()), float(self.table.max()))
+        return self.range or self.ends
 
     def evaluate(self, values: Values) -> dict[str, Float64]:
         return {self.name: self.table[values["tokens"][:, 0].astype(np.int64)]}
 
     def operation(self, q: Quantizer) -> golden.Embedding:
         q.scales[self.name] = q[self.name].scale
-        return golden.Embedding(self.name, q[self.name].quantize(self.table).astype(np.uint8))
+        return golden.Embedding(self.name, q.codes(f"{self.name}.table", self.table, q[self.name]))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -259,8 +265,9 @@ class Affine(Node):
         m = q.fixed_point(q.scale(x) * Fraction(gamma.scale) / q.scale(self.name), self.name, x)
         unit = float(q.scale(self.name) / (1 << m.shift))
         q.scales[f"{self.name}.beta"] = unit
-        codes = gamma.quantize(self.gamma).astype(np.int8)
-        return golden.Affine(self.name, self.inputs, codes, q.wide(self.beta / unit, self.name), m)
+        beta = q.wide(np.asarray(self.beta, np.float64) / unit, self.name)
+        codes = q.codes(f"{self.name}.gamma", self.gamma, gamma)
+        return golden.Affine(self.name, self.inputs, codes, beta, m)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

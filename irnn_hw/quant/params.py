@@ -1,6 +1,10 @@
 """Quantization parameters: floats to codes and back (Eq. 1-3)."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,7 +13,8 @@ from golden.errors import InputError
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-
+Float32 = NDArray[np.float32]
+Bytes = NDArray[Any]  # of codes of 8 bits: uint8, or int8 of signed ones
 
 BLOCK = 1 << 15  # numbers that are quantized at once: they stay in the cache
 
@@ -44,7 +49,7 @@ class QuantParams:
     def __post_init__(self) -> None:
         if not 2 <= self.bits <= 32:
             raise InputError(f"bits: {self.bits} is not in 2..32")
-        if not (np.isfinite(self.scale) and self.scale > 0):
+        if not (math.isfinite(self.scale) and self.scale > 0):
             raise InputError(f"scale: {self.scale} is not a positive number")
         if not self.low <= self.zero_point <= self.high or (self.signed and self.zero_point):
             raise InputError(f"zero point: {self.zero_point} is not in {self.low}..{self.high}")
@@ -60,25 +65,26 @@ class QuantParams:
         return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
 
     @classmethod
+    @lru_cache(maxsize=1024)  # with frozen ranges most are the same at every step of training
     def from_range(cls, lo: float, hi: float, bits: int = 8) -> "QuantParams":
         """Unsigned parameters of [lo, hi], widened so that it holds 0 (Eq. 3).
 
         Raises InputError for a range that is empty, infinite or NaN.
         """
-        if not (np.isfinite(lo) and np.isfinite(hi)):
+        if not (math.isfinite(lo) and math.isfinite(hi)):
             raise InputError(f"range: [{lo}, {hi}] is not finite; train longer or clip the values")
         if lo > hi or lo == hi == 0:
             raise InputError(f"range: [{lo}, {hi}] is empty; gather ranges on real data first")
         lo, hi = min(float(lo), 0.0), max(float(hi), 0.0)
         scale = (hi - lo) / ((1 << bits) - 1)
-        if not (np.isfinite(scale) and scale > 0):
+        if not (math.isfinite(scale) and scale > 0):
             raise InputError(f"range: [{lo}, {hi}] has no representable scale at {bits} bits")
         return cls(scale, int(round_half_away(-lo / scale)), bits)
 
     @classmethod
     def symmetric(cls, max_abs: float, bits: int = 8) -> "QuantParams":
         """Signed parameters of [-max_abs, max_abs]; the most negative code is never used."""
-        if not (np.isfinite(max_abs) and max_abs > 0):
+        if not (math.isfinite(max_abs) and max_abs > 0):
             raise InputError(f"range: largest magnitude {max_abs} is not a positive number")
         return cls(float(max_abs) / ((1 << (bits - 1)) - 1), 0, bits, signed=True)
 
@@ -99,3 +105,17 @@ class QuantParams:
     def dequantize(self, q: ArrayLike) -> Float64:
         """Real numbers of the codes q, any shape (Eq. 2)."""
         return self.scale * (np.asarray(q, np.float64) - self.zero_point)
+
+
+def byte_codes(x: NDArray[Any], params: QuantParams, scales: Float64 | None = None) -> Bytes:
+    """Codes of 8 bits, any shape, a byte each. scales (rows,): of each row, in place of that of
+    params."""
+    if scales is None:
+        codes = params.quantize(x)
+    else:
+        codes = replace(params, scale=1.0).quantize(x / scales[:, np.newaxis])
+    return codes.astype(np.int8 if params.signed else np.uint8)
+
+
+# The codes of `byte_codes`, and these about their zero point.
+Coder = Callable[[NDArray[Any], QuantParams, Float64 | None], tuple[Bytes, Float32]]

@@ -15,7 +15,7 @@ from irnn_hw.quant.compound import MadNorm
 from irnn_hw.quant.multipliers import MULTIPLIER_WIDTH, fixed_point
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Activation, Dropout, Node, Slice
-from irnn_hw.quant.params import Float64, QuantParams
+from irnn_hw.quant.params import Coder, Float32, Float64, QuantParams
 from irnn_hw.quant.quantizer import Quantizer
 
 OUTPUT_SCALE_WIDTH = 24  # log-likelihoods are floats: 24 bits lose nothing a figure shows
@@ -29,22 +29,26 @@ class Choices:
     """How a network is quantized. pieces: of the PWL of a function, `""` for all others; None: a
     look-up table. method: one of `irnn_hw.quant.pwl_methods.METHODS`. rng: draws the weights that
     have a format of `golden.weights` at random, which is for training alone; None: the nearest.
+    coder: makes the codes of all others; None: numpy does.
     """
 
     pieces: Mapping[str, int | None] = field(default_factory=lambda: {"": 16})
     method: str = "optimal"
     multiplier_width: int = MULTIPLIER_WIDTH
     rng: np.random.Generator | None = None
+    coder: Coder | None = None
 
 
 @dataclass(frozen=True)
 class Quantized:
     """model; params of every tensor of 8 or 16 bits; scales: the real value of one unit of each
-    constant (or one a row), by the name of its operation, with `.bias`, `.gamma` or `.beta`."""
+    constant (or one a row), by the name of its operation, with `.bias`, `.gamma` or `.beta`;
+    centred: the arrays that a coder made, about their zero points, by `operation.field`."""
 
     model: IntModel
     params: Params
     scales: dict[str, float | Float64]
+    centred: dict[str, Float32]
 
     def feed(self, feed: Feed) -> Feed:
         """The feed with its real inputs (batch, T, length) as codes."""
@@ -116,8 +120,9 @@ def _alone(node: Dropout, members: Sequence[Node]) -> Dropout:
 
 
 def _range(node: Node, ranges: Ranges) -> tuple[float, float]:
-    if node.known is not None:
-        return node.known
+    known = node.known
+    if known is not None:
+        return known
     if node.name not in ranges:
         raise InputError(f"{node.name}: no range was gathered; run the network on real data first")
     return ranges[node.name]
@@ -173,7 +178,7 @@ def quantize(
         for name in network.outputs
     )
     model = IntModel(quantizer.tensors(), scans, outputs, dict(metadata or {}))
-    return Quantized(model, dict(params), quantizer.scales)
+    return Quantized(model, dict(params), quantizer.scales, quantizer.centred)
 
 
 def labels(network: Network, params: Mapping[str, QuantParams]) -> dict[str, Any]:

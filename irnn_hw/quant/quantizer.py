@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,15 @@ from golden.weights import FORMATS
 from irnn_hw.quant.multipliers import common_shift, fixed_point
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Product
-from irnn_hw.quant.params import Float64, Int64, QuantParams, round_half_away
+from irnn_hw.quant.params import (
+    Bytes,
+    Float32,
+    Float64,
+    Int64,
+    QuantParams,
+    byte_codes,
+    round_half_away,
+)
 from irnn_hw.quant.pwl import FUNCTIONS, ideal_table
 from irnn_hw.quant.pwl_methods import fit_by
 from irnn_hw.quant.weight_formats import nearest_weights, stochastic_weights, weight_scale
@@ -32,7 +40,7 @@ WIDE = 24  # bits of a multiplier of 16-bit operands: 16 can cost half an LSB th
 
 
 class Quantizer:
-    """What a node needs to become an operation. scales: see Quantized."""
+    """What a node needs to become an operation. scales, centred: see Quantized."""
 
     def __init__(
         self,
@@ -42,6 +50,7 @@ class Quantizer:
         activations: Mapping[str, PwlSpec | LutSpec],
     ):
         self.scales: dict[str, float | Float64] = {}
+        self.centred: dict[str, Float32] = {}
         self._network, self._params, self._choices = network, params, choices
         self._activations = activations
         self._units: dict[str, Fraction] = {}  # of 32-bit outputs
@@ -109,6 +118,15 @@ class Quantizer:
             spec = fitted
         return _pwl(name, inputs, spec)
 
+    def codes(
+        self, name: str, x: NDArray[Any], params: QuantParams, scales: Float64 | None = None
+    ) -> Bytes:
+        """Of the array `operation.field`, as `irnn_hw.quant.params.byte_codes`."""
+        if self._choices.coder is None:
+            return byte_codes(x, params, scales)
+        codes, self.centred[name] = self._choices.coder(x, params, scales)
+        return codes
+
     def _pieces(self, function: str) -> int | None:
         return self._choices.pieces.get(function, self._choices.pieces.get(""))
 
@@ -140,31 +158,29 @@ class Quantizer:
             return np.zeros(node.length, np.int32)
         return codes_of(node.bias / units, 32, node.name).astype(np.int32)
 
-    def _codes(
-        self, node: Product
-    ) -> tuple[NDArray[np.int8] | NDArray[np.uint8], int, Sequence[float]]:
+    def _codes(self, node: Product) -> tuple[Bytes, int, Sequence[float]]:
         """Codes, zero point, and one scale or one a row."""
-        w = np.asarray(node.weights, np.float64)
+        w, name = node.weights, f"{node.name}.weights"
         if node.weight_format in FORMATS:
             form = FORMATS[node.weight_format]
-            scale, rng = weight_scale(form, w), self._choices.rng
+            w, rng = np.asarray(w, np.float64), self._choices.rng
+            scale = weight_scale(form, w)
             if rng is not None:
                 return stochastic_weights(form, w, scale, rng), 0, [scale]
             return nearest_weights(form, w, scale), 0, [scale]
         if node.weight_format == "uint8":
             p = self[node.tied] if node.tied else QuantParams.from_range(w.min(), w.max())
-            return p.quantize(w).astype(np.uint8), p.zero_point, [p.scale]
+            return self.codes(name, w, p), p.zero_point, [p.scale]
         if node.weight_format != "int8":
             names = ", ".join(FORMATS)
             raise InputError(f"weight format {node.weight_format}; choose int8, uint8, {names}")
         if not node.per_row:
             one = QuantParams.symmetric(float(max(w.max(), -w.min())))
-            return one.quantize(w).astype(np.int8), 0, [one.scale]
+            return self.codes(name, w, one), 0, [one.scale]
         largest = np.abs(w).max(axis=1)
         largest[largest == 0] = largest.max()  # of a row of zeros any scale is right
         scales = np.array([QuantParams.symmetric(float(m)).scale for m in largest])
-        codes = QuantParams.symmetric(127.0).quantize(w / scales[:, np.newaxis])
-        return codes.astype(np.int8), 0, scales.tolist()
+        return self.codes(name, w, QuantParams.symmetric(127.0), scales), 0, scales.tolist()
 
 
 def codes_of(constants: Float64, bits: int, name: str) -> Int64:

@@ -3,9 +3,9 @@
 Usage: python -P benchmarks/training.py. One thread, batch 20, 35 time steps, interleaved, best of
 eight; a step is forward, loss and backward. `stock modules` are torch.nn's in a Python loop, with
 LayerNorm; the others compute MadNorm, in real numbers and on the golden integers (weights
-quantized anew at every step), with the recurrence step by step in torch or in C++. Below, the
-parts that are the same for all, and that integers add: logits and their loss, forward and back; the
-weights' quantization.
+quantized anew at every step), with recurrence, logits and loss in torch or in C++. Below, parts of
+a step: logits and their loss, forward and back; the weights' quantization, that integers add; and
+what a step of training adds: gradients clipped, and AdamW.
 """
 
 import time
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from rich.table import Table
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
 
 from golden.feed import Feed
 from irnn_hw.console import out
@@ -24,6 +24,7 @@ from irnn_hw.qat.compiled import Tapes, available
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.language import SEQUENCE, norm_lstm
 from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.readout import Outputs, Readout
 from irnn_hw.qat.real import observe, real
 from irnn_hw.quant.quantize import Choices
 
@@ -56,8 +57,9 @@ class Stock(nn.Module):
 
 def steps(text: Tensor) -> dict[str, Callable[[], object]]:
     """Steps of training on a text (T + 1, batch), by what computes the logits; and parts of one."""
-    tokens, targets = text[:-1], text[1:].flatten()
+    tokens, targets = text[:-1], text[1:]
     stock, masters = Stock(), Masters(norm_lstm(SYMBOLS, SIZE, 0.0, 1))
+    parameters = [*stock.parameters(), *masters.values()]
     feed = {SEQUENCE: Feed(tokens.T.numpy())}
     batch = {SEQUENCE: Batch.of(feed[SEQUENCE])}
     ranges, _ = observe(masters, batch)
@@ -65,27 +67,46 @@ def steps(text: Tensor) -> dict[str, Callable[[], object]]:
     assert tapes is not None
     choices = Choices(pieces={"": 8}, method="greedy")
 
-    def reals(taken: Tapes | None) -> Callable[[], Tensor]:
+    def reals(taken: Tapes | None) -> Callable[[], Outputs]:
         network = real(masters, tapes=taken)
-        return lambda: network.run(batch).traces["logits"]
+        return lambda: network.run(batch).traces
 
-    def integers(taken: Tapes | None) -> Tensor:
+    def integers(taken: Tapes | None) -> Outputs:
         now = integer(masters, ranges, choices, tapes=taken)
-        found = now.run({SEQUENCE: now.feed(feed[SEQUENCE])})
-        return found.traces["logits"].float() * now.unit("logits")
+        return now.run({SEQUENCE: now.feed(feed[SEQUENCE])}).traces.reals(now.unit)
 
-    def step(logits: Callable[[], Tensor]) -> Callable[[], object]:
-        return lambda: cross_entropy(logits().flatten(0, 1), targets).backward()
+    def step(outputs: Callable[[], Outputs]) -> Callable[[], object]:
+        def run() -> None:
+            for parameter in parameters:
+                parameter.grad = None
+            outputs().cross_entropy("logits", targets).backward()
 
-    h = torch.zeros(STEPS, BATCH, SIZE, requires_grad=True)
+        return run
+
+    def output(compiled: bool) -> Outputs:
+        weights, bias = masters["logits.weights"], masters["logits.bias"]
+        return Outputs({}, {"logits": Readout(h, weights, bias, compiled)})
+
+    optimizer = torch.optim.AdamW(masters.values(), lr=0.0, fused=True)
+
+    def descend() -> None:
+        for parameter in masters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        clip_grad_norm_(masters.values(), 1.0)
+        optimizer.step()
+
+    h = torch.rand(STEPS, BATCH, SIZE, requires_grad=True)
     return {
-        "full precision, stock modules": step(lambda: stock(tokens)),
+        "full precision, stock modules": step(lambda: Outputs({"logits": stock(tokens)})),
         "full precision, torch": step(reals(None)),
         REFERENCE: step(reals(tapes)),
         "integers, torch": step(lambda: integers(None)),
         "integers, C++": step(lambda: integers(tapes)),
-        "of these: logits and loss": step(lambda: stock.output(h)),
-        "of integers: quantization": lambda: integer(masters, ranges, choices, tapes=tapes),
+        "logits and loss, torch": step(lambda: output(False)),
+        "logits and loss, C++": step(lambda: output(True)),
+        "quantization": lambda: integer(masters, ranges, choices, tapes=tapes),
+        "clipping and AdamW": descend,
     }
 
 

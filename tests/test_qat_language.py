@@ -9,6 +9,7 @@ from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.language import SEQUENCE, WINDOW, norm_lstm, perplexity
 from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.readout import Outputs
 from irnn_hw.qat.real import real
 from irnn_hw.qat.scans import Run
 from irnn_hw.qat.streams import Streams
@@ -21,7 +22,7 @@ TOKENS = np.random.default_rng(1).integers(0, SYMBOLS, 10 * (2 * WINDOW + 5)).as
 def test_equal_logits_are_as_many_choices_as_there_are_symbols():
     def run(feed, states):
         batch, steps = np.asarray(feed.tokens).shape
-        return Run({"logits": torch.full((steps, batch, SYMBOLS), 7.0)}, {})
+        return Run(Outputs({"logits": torch.full((steps, batch, SYMBOLS), 7.0)}), {})
 
     assert perplexity(run, 0.5, TOKENS) == pytest.approx(SYMBOLS)
 

@@ -19,6 +19,7 @@ from golden.model import IntModel
 from golden.operations import Affine, Embedding, Input, LookUp, MatVec, Pwl, written
 from irnn_hw.engine.integers import integer_lines, load_integers
 from irnn_hw.engine.library import library
+from irnn_hw.engine.matmul import matmul
 from irnn_hw.engine.reals import load_reals, real_lines
 from irnn_hw.engine.tape import Line, Tape
 from irnn_hw.qat.batch import kept_by
@@ -120,7 +121,7 @@ class Recurrence:
         x = x[: tape.steps].flatten(0, 1)
         if constant.field == "gamma":
             return (sums * x).sum(0) * constant.unit
-        return sums.T @ x
+        return torch.from_numpy(matmul(sums.numpy().T, x.numpy()))
 
 
 class _Run(Function):

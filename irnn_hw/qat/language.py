@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from golden.feed import Feed
 from irnn_hw.data.words import Tokens
@@ -21,6 +20,7 @@ from irnn_hw.quant.nodes import Dropout, Embedding
 
 SEQUENCE = "text"
 WINDOW = 35  # time steps at once, which changes no figure
+TOO_MUCH = 700.0  # nats: exp of more is beyond float64
 
 
 def norm_lstm(symbols: int, size: int, dropout: float, seed: int) -> Network:
@@ -55,7 +55,8 @@ def perplexity(
     tokens: Tokens,
     batch: int = 10,
 ) -> float:
-    """exp of the mean loss in nats over every token but the first, in `batch` streams.
+    """exp of the mean loss in nats over every token but the first, in `batch` streams; infinite
+    where that is no number.
 
     run: the network over a feed, from states. unit: the real value of one unit of its logits.
     Raises InputError for fewer tokens than fill a window of each stream.
@@ -65,6 +66,7 @@ def perplexity(
     windows = zip(text.inputs.split(WINDOW), text.targets.split(WINDOW), strict=True)
     for inputs, targets in windows:
         taken = run(Feed(inputs.T.numpy()), states)
-        logits, states = taken.traces["logits"].float() * unit, taken.states
-        nats += cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").item()
-    return math.exp(nats / text.targets.numel())
+        outputs, states = taken.traces.reals(lambda name: unit), taken.states
+        nats += outputs.cross_entropy("logits", targets).item() * targets.numel()
+    mean = nats / text.targets.numel()
+    return math.exp(mean) if mean < TOO_MUCH else math.inf

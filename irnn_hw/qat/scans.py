@@ -16,6 +16,7 @@ from torch.nn.functional import embedding
 from golden.errors import InputError
 from golden.partition import Ties, cut, unwritten
 from irnn_hw.qat.batch import Batch, kept_by
+from irnn_hw.qat.readout import Outputs, Readout
 
 
 class Values(dict[str, Tensor]):
@@ -34,7 +35,7 @@ class Step:
     """One operation. reads: tensors of its own sequence. attends: to these of another one.
 
     compute: the tensors that it writes, in the order of `writes`, from all values. symbols: of an
-    embedding, how many it has.
+    embedding, how many it has. readout: of a product, what it may be left as.
     """
 
     reads: tuple[str, ...]
@@ -42,6 +43,17 @@ class Step:
     compute: Callable[[Values], tuple[Tensor, ...]]
     attends: tuple[str, ...] = ()
     symbols: int = 0
+    readout: Callable[[Values], Readout] | None = None
+
+    @classmethod
+    def product(cls, reads: str, writes: str, readout: Callable[[Tensor], Readout]) -> "Step":
+        """That of a readout of one tensor."""
+        return cls(
+            (reads,),
+            (writes,),
+            lambda values: (readout(values[reads]).dense(),),
+            readout=lambda values: readout(values[reads]),
+        )
 
     @property
     def ties(self) -> Ties:
@@ -57,8 +69,8 @@ TIES = attrgetter("ties")
 class Walk:
     """The steps of one scan, cut at its recurrence.
 
-    states: (name, source). visible: tensors of the scan that are read outside of it. loop: steps of
-    the recurrence; fed, kept: what it reads of each time step, and what is read of it later.
+    states: (name, source). read: tensors that other scans read. wanted: those to yield. loop: steps
+    of the recurrence; fed, kept: what it reads of each time step, and what is read of it later.
     compiled: what computes the recurrence in place of `recur`, as `irnn_hw.qat.compiled` does.
     """
 
@@ -70,14 +82,18 @@ class Walk:
         reverse: bool,
         steps: Sequence[Step],
         states: Sequence[tuple[str, str]],
-        visible: Collection[str],
+        read: Collection[str],
+        wanted: Collection[str],
     ):
         self.sequence, self.reverse, self.states = sequence, reverse, states
-        self.own = [*(name for name, _ in states), *(n for step in steps for n in step.writes)]
-        self.before, self.loop, self.after = cut(steps, states, TIES)
+        leave = set(wanted).difference(read, *(s.reads for s in steps), (s for _, s in states))
+        self._left = [s for s in steps if s.readout and not reverse and leave.issuperset(s.writes)]
+        done = [step for step in steps if step not in self._left]
+        self.own = [*(name for name, _ in states), *(n for step in done for n in step.writes)]
+        self.before, self.loop, self.after = cut(done, states, TIES)
         self.reads = unwritten(steps, TIES, (name for name, _ in states))
         self.attended = tuple(name for step in steps for name in step.attends)
-        self._visible = set(visible)
+        self._visible = {*read, *wanted}.union(*(step.reads for step in self._left))
         self._connect()
 
     def _connect(self) -> None:
@@ -110,6 +126,10 @@ class Walk:
             (self.compiled or self.recur)(values, held, live, steps)
         for step in self.after:
             step(values)
+
+    def left(self, values: Values) -> dict[str, Readout]:
+        """The last products, of values that have been run."""
+        return {step.writes[0]: step.readout(values) for step in self._left if step.readout}
 
     def recur(
         self, values: Values, held: dict[str, Tensor], live: Tensor | None, steps: int
@@ -174,7 +194,7 @@ class Run:
     """traces: (T, batch, length) of what was asked for; padded steps hold no meaning. states: as
     the last step left them (batch, length), to go on from."""
 
-    traces: dict[str, Tensor]
+    traces: Outputs
     states: dict[str, Tensor]
 
 
@@ -188,10 +208,10 @@ class Walks:
         lengths: Mapping[str, int],
     ):
         self._wanted, self._lengths, self.walks = wanted, lengths, list[Walk]()
-        visible = set(wanted)
+        read = set[str]()
         for sequence, reverse, steps, states in reversed(scans):
-            walk = Walk(sequence, reverse, steps, states, visible)
-            visible |= {*walk.reads, *walk.attended}
+            walk = Walk(sequence, reverse, steps, states, read, wanted)
+            read |= {*walk.reads, *walk.attended}
             self.walks.insert(0, walk)
 
     def run(
@@ -204,7 +224,7 @@ class Walks:
 
         Raises InputError for a sequence without a feed.
         """
-        held, traces = dict(states or {}), dict[str, Tensor]()
+        held, traces, readouts = dict(states or {}), dict[str, Tensor](), dict[str, Readout]()
         for walk in self.walks:
             if walk.sequence not in feeds:
                 raise InputError(f"feeds: sequence {walk.sequence} is missing; give its feed")
@@ -219,7 +239,9 @@ class Walks:
             walk.run(values, held, live, steps)
             own = {name: values[name] for name in walk.own if name in values}
             traces |= {n: feed.flipped(x) for n, x in own.items()} if walk.reverse else own
-        return Run({name: traces[name] for name in self._wanted if name in traces}, held)
+            readouts |= walk.left(values)
+        made = {name: traces[name] for name in self._wanted if name in traces}
+        return Run(Outputs(made, readouts), held)
 
     def _values(
         self, walk: Walk, feeds: Mapping[str, Batch], traces: Mapping[str, Tensor]

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn.functional import linear
 
 from golden.elementwise import AddSpec, AffineSpec, MultiplySpec
 from golden.fixed import FixedPoint, Multiplier
 from golden.linear import MatVecSpec
+from irnn_hw.qat.linear import linear
 from irnn_hw.qat.rounding import Factor, Limits, rounded, scaled, value_of
 
 
@@ -156,14 +156,16 @@ def exact(spec: MatVecSpec, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tens
     return (weights, bias.float()) if spec.narrow else (weights.double(), bias)
 
 
-def accumulate(x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """golden.linear.accumulate, of weights and bias that are `exact`."""
-    return linear(x.to(weights.dtype), weights, bias)
+def accumulate(x: Tensor, weights: Tensor, bias: Tensor, compiled: bool = False) -> Tensor:
+    """golden.linear.accumulate, of weights and bias that are `exact`. compiled: by the engine."""
+    return linear(x.to(weights.dtype), weights, bias, compiled)
 
 
-def matvec(spec: MatVecSpec, x: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """golden.linear.matvec: codes, or accumulators. weights, bias: `exact`."""
-    acc = accumulate(x, weights, bias)
+def matvec(
+    spec: MatVecSpec, x: Tensor, weights: Tensor, bias: Tensor, compiled: bool = False
+) -> Tensor:
+    """golden.linear.matvec: codes, or accumulators. As of `accumulate`."""
+    acc = accumulate(x, weights, bias, compiled)
     if spec.multiplier is None:
         return acc
     return requantize(acc, spec.multiplier, spec.out_zero_point, spec.out_bits)

@@ -2,17 +2,23 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from irnn_hw.console import console
+from golden.container import reading
+from irnn_hw.console import console, out
 from irnn_hw.recipes.recipe import load_recipe
 from irnn_hw.recipes.results import load_result, load_results, save_result
 
+if TYPE_CHECKING:
+    from irnn_hw.qat.experiments import Experiment, Trial
+
 SMOOTHED = 0.98  # of the loss and the speed that are shown: some fifty steps
+COMMANDS = ("irnn", "torchrun --nproc-per-node {} -m irnn_hw.cli")  # of one process, of several
 BREAK = 1.0  # seconds without a step: a score was taken, or a checkpoint written
 
 Bar = Callable[[int, int, str], None]
@@ -32,9 +38,10 @@ def run_recipe(
     name: of a recipe, or its file. folder: of its checkpoints. results: folder of its JSON files.
     seeds, runs: of these alone, with what the runs start from; empty: all.
     """
+    from irnn_hw.qat.distributed import processes
     from irnn_hw.qat.experiments import Trial, experiment, schedule, train_trial
 
-    recipe = load_recipe(name)
+    recipe, among = load_recipe(name), processes()
     of = experiment(recipe, data)
     trials = [
         Trial(recipe, run, seed, folder)
@@ -43,11 +50,15 @@ def run_recipe(
     ]
     left = [t for t in trials if load_result(results, recipe, t.run.name, t.seed) is None]
     steps = [schedule(recipe, t.run, t.seed, of.epoch).all_steps for t in left]
+    _build(of, left)
+    among.agree("the runs that are left", [t.label for t in left])
     for n, trial in enumerate(left):
         meter = Meter(trial.label, *of.units, sum(steps[:n]), sum(steps), report)
         result = train_trial(trial, of, meter, meter.scored)
-        command = f"irnn train --recipe {name}"
-        save_result(results, recipe, trial.seed, of.sha256, command, trial.run.name, result)
+        if among.first:
+            command = f"{COMMANDS[among.count > 1].format(among.count)} train --recipe {name}"
+            save_result(results, recipe, trial.seed, of.sha256, command, trial.run.name, result)
+        among.wait()
         shown = ", ".join(f"{part} {score:.2f}" for part, score in result.scores.items())
         console.print(f"{trial.label}: {of.metric} {shown}, {result.seconds:,.0f} s")
     found = load_results(results, recipe)
@@ -55,6 +66,29 @@ def run_recipe(
         {"seed": t.seed, "run": t.run.name, **found[t.run.name][t.seed].scores} for t in trials
     ]
     return {"recipe": recipe.name, "metric": of.metric, "scores": scores}
+
+
+def _build(of: "Experiment", trials: "Sequence[Trial]") -> None:
+    """Their networks, before any is trained: raises InputError for what makes none."""
+    for trial in {repr(t.run.network): t for t in reversed(trials)}.values():
+        source = f"recipe {trial.recipe.name}, run {trial.run.name!r}"
+        with reading(source, "no network", "correct it"):
+            of.network(trial.seed, trial.run.network)
+
+
+@contextmanager
+def together() -> Iterator[bool]:
+    """Inside, the processes that torchrun has started train as one, and the first alone is heard.
+
+    Yields whether this is it."""
+    from irnn_hw.qat.distributed import joined
+
+    with joined() as among:
+        console.quiet = out.quiet = not among.first
+        try:
+            yield among.first
+        finally:
+            console.quiet = out.quiet = False
 
 
 def score_table(figures: Mapping[str, Any]) -> Table:

@@ -86,15 +86,16 @@ def _train_recipe(
     runs: list[str],
     as_json: bool,
 ) -> None:
-    from irnn_hw.training import run_recipe, score_table
+    from irnn_hw.training import run_recipe, score_table, together
 
     where = folder or Path("build") / Path(recipe).stem
-    with bar("train") as report:
-        figures = run_recipe(recipe, data, where, results, seeds, runs, report)
-    if as_json:
-        print(json.dumps(figures, indent=1))
-    else:
-        out.print(score_table(figures))
+    with together() as heard:
+        with bar("train") as report:
+            figures = run_recipe(recipe, data, where, results, seeds, runs, report)
+        if not as_json:
+            out.print(score_table(figures))
+        elif heard:
+            print(json.dumps(figures, indent=1))
 
 
 def export(

@@ -33,7 +33,7 @@ def tables(network, ranges):
     for node in (tensor for n in network.nodes for tensor in n.tensors):
         if isinstance(node, Activation):
             x = params[node.inputs[0]]
-            x = replace(x, zero_point=65535) if node.function == "exp" else x
+            x = replace(x, zero_point=x.high) if node.function == "exp" else x
             found[node.name] = equal_pieces(node.function, x, params[node.name])
     return found
 

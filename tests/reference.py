@@ -250,10 +250,10 @@ class Attention(NamedTuple):
     context: list[int]
 
 
-def shifted_scores(scores: Row) -> list[int]:
-    """e_i - max_j e_j, a 16-bit code with zero point 65535 (section Attention)."""
+def shifted_scores(scores: Row, bits: int) -> list[int]:
+    """e_i - max_j e_j, whose zero point is the largest code of its bits (section Attention)."""
     largest = max(scores)
-    return [e - largest + 65535 for e in scores]
+    return [e - largest + 2**bits - 1 for e in scores]
 
 
 def context(e: Row, h: Row, z_h: int, mantissa: int, shift: int, z_s: int, bits: int) -> int:
@@ -277,7 +277,7 @@ def attend(
     totals = [[add(pair, *total) for pair in zip(query, key, strict=True)] for key in keys]
     tanhs = [[pwl(q, *tanh) for q in row] for row in totals]
     scores = [matvec(row, *score)[0] for row in tanhs]
-    shifted = shifted_scores(scores)
+    shifted = shifted_scores(scores, bits=score[-1])
     exps = [pwl(q, *exp) for q in shifted]
     contexts = [context(exps, h, *weighted_sum) for h in zip(*encoder, strict=True)]
     return Attention(totals, tanhs, scores, shifted, exps, contexts)

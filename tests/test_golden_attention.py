@@ -23,6 +23,8 @@ from irnn_hw.quant.pwl import FUNCTIONS, fit
 TANH = fit(np.tanh, QuantParams.from_range(-4, 4, 16), QuantParams.from_range(-1, 1), 8)
 EXP_INPUT = QuantParams(10 / 65535, 65535, 16)
 EXP = fit(FUNCTIONS["exp"], EXP_INPUT, QuantParams(1 / 255, 0), 16)
+TANH_8 = fit(np.tanh, QuantParams.from_range(-4, 4), QuantParams.from_range(-1, 1), 8)
+EXP_8 = fit(FUNCTIONS["exp"], QuantParams(10 / 255, 255), QuantParams(1 / 255, 0), 16)
 
 
 def matrix(rng, rows, columns, z_x, z_out, shift, out_bits=8):
@@ -49,6 +51,16 @@ def attention(seed=0, width=5, exp=EXP):
     )
 
 
+def attention_of_8_bits(seed=0):
+    """Of sum and scores."""
+    spec, rng = attention(seed), np.random.default_rng(seed)
+    total, score = (replace(s, out_bits=8, out_zero_point=int(rng.integers(256)))
+                    for s in (spec.total, spec.score))  # fmt: skip
+    m = FixedPoint(spec.score.multiplier.mantissa, spec.score.multiplier.shift + 8)
+    score = replace(score, multiplier=m, x_zero_point=TANH_8.out_zero_point)
+    return replace(spec, total=replace(total, shift=17), tanh=TANH_8, score=score, exp=EXP_8)
+
+
 @pytest.mark.parametrize(
     ("z_h", "extreme", "distance"), [(0, 255, 255), (255, 0, 255), (128, 0, 128), (100, 255, 155)]
 )
@@ -67,6 +79,7 @@ def test_shifted_scores():
     scores = [5, 9, 9, 0, 65535, 65535, 0, 40000]
     shifted = shifted_scores(scores, [3, 3, 1, 1])
     assert shifted.tolist() == [65531, 65535, 65535, 0, 65535, 65535, 65535, 65535]
+    assert shifted_scores([5, 9, 255, 0], [2, 2], 8).tolist() == [251, 255, 255, 0]
 
 
 def test_padding_changes_nothing_nor_is_counted():
@@ -133,6 +146,7 @@ def _attend(sequences=2, lengths=(1, 2), queries=2, keys=2):
         (lambda: _attend(queries=3), r"query: \(3, 5\) for 2 sequences"),
         (lambda: shifted_scores([1, 2], [1]), "lengths: 1 in all for 2 rows"),
         (lambda: shifted_scores([65536], [1]), r"scores: codes outside 0\.\.65535"),
+        (lambda: shifted_scores([256], [1], 8), r"scores: codes outside 0\.\.255"),
         (lambda: context(ContextSpec(0, FixedPoint(1, 0), 0), [256], [[1]], [1]), "e: codes"),
         (lambda: context(ContextSpec(0, FixedPoint(1, 0), 0), [1], [[256]], [1]), "h: codes"),
     ],

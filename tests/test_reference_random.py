@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 from reference_specs import agree, constants, flat, matvec_both_ways, products, zero_point
-from test_golden_attention import attention
+from test_golden_attention import attention, attention_of_8_bits
 from test_golden_madnorm import spec_of
 
 from golden.attention import AttentionSpec, ContextSpec, attend, remember
@@ -175,8 +175,9 @@ def madnorm_quotient_16_bits(rng: np.random.Generator, count: int) -> Results:
 
 
 def attention_spec(rng: np.random.Generator) -> AttentionSpec:
-    """The encoder's codes have 8 bits, or 16."""
-    spec, bits = attention(int(rng.integers(1 << 30))), width(rng)
+    """The encoder's codes have 8 bits, or 16; sums and scores, too."""
+    made = attention if width(rng) == 16 else attention_of_8_bits
+    spec, bits = made(int(rng.integers(1 << 30))), width(rng)
     m = multiplier(rng, bits, bits)
     last = ContextSpec(zero_point(rng, bits), m, zero_point(rng, bits), bits, bits)
     return replace(spec, context=last)

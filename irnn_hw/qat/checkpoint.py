@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+from glob import escape
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -25,7 +27,14 @@ def save(path: Path, content: dict[str, Any]) -> None:
     try:
         write_atomic(path, body + hashlib.sha256(body).digest())
     except OSError as error:
-        raise InputError(f"{path}: cannot write the checkpoint: {error.strerror}") from error
+        problem = error.strerror or error
+        raise InputError(f"{path}: cannot write the checkpoint: {problem}") from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """What processes that were killed while they wrote it have left."""
+    for left in path.parent.glob(f".{escape(path.name)}.*"):
+        left.unlink(missing_ok=True)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -34,7 +43,11 @@ def load(path: Path) -> dict[str, Any]:
     body, digest = data[:-_DIGEST], data[-_DIGEST:]
     if hashlib.sha256(body).digest() != digest:
         raise InputError(f"{path}: altered, truncated or not a checkpoint; train again")
-    content: dict[str, Any] = torch.load(io.BytesIO(body), weights_only=True)
-    if content["format"] != FORMAT:
-        raise InputError(f"{path}: {content['format']}, this release reads {FORMAT}; train again")
+    try:
+        content: dict[str, Any] = torch.load(io.BytesIO(body), weights_only=True)
+        found = content.get("format")
+    except (UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+        raise InputError(f"{path}: not a checkpoint; train again") from error
+    if found != FORMAT:
+        raise InputError(f"{path}: {found}, this release reads {FORMAT}; train again")
     return content

@@ -1,6 +1,6 @@
 """Hyper-parameters of training, each with its reason."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from golden.errors import InputError
@@ -9,6 +9,9 @@ from irnn_hw.quant.quantize import Choices
 
 PHASES = ("float", "ranges", "lut", "pwl")
 OPTIMIZERS = ("adamw", "sgd")
+# What is on codes, each with what is before it (`irnn_hw.qat.partial`); ALL: a network of integers.
+STAGES = ("weights", "products", "elements", "all")
+ALL = STAGES[-1]
 MAY_BE_ZERO = (
     "seed", "weight_decay", "averaging", "cell_penalty", "stochastic", "float_steps",
     "range_steps", "lut_steps", "pwl_steps", "compiled", "score_every",
@@ -24,6 +27,7 @@ class Schedule:
     pieces: int = 16  # the paper's 8-bit LSTM loses nothing from 8 pieces on
     exp_pieces: int = 32  # of attention's exponential, whose errors the softmax multiplies
     method: str = "greedy"  # Algorithm 1 of the paper
+    quantized: str = ALL  # what is on codes after full precision; less than all only measures
     multiplier_width: int = 16  # the hardware's; 8-bit codes cannot see more
     stochastic: bool = False  # ternary and exponential weights drawn at random in training
     float_steps: int = 2000  # about 19 passes over pydoc
@@ -45,7 +49,8 @@ class Schedule:
     score_every: int = 0  # steps between scores of the validation part; 0: none
 
     def __post_init__(self) -> None:
-        for name, choices in (("method", tuple(METHODS)), ("optimizer", OPTIMIZERS)):
+        known = {"method": tuple(METHODS), "optimizer": OPTIMIZERS, "quantized": STAGES}
+        for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise InputError(f"{name}: {getattr(self, name)!r}; choose {', '.join(choices)}")
         for name, value in asdict(self).items():
@@ -81,7 +86,8 @@ class Schedule:
 
     def difference(self, other: dict[str, Any]) -> str:
         """The fields in which a run of `other` gives other numbers, as text; empty: none."""
-        pairs = ((name, value, other.get(name)) for name, value in asdict(self).items())
+        before = {f.name: f.default for f in fields(self)} | other  # it may be older than a field
+        pairs = ((name, value, before[name]) for name, value in asdict(self).items())
         return ", ".join(
             f"{name} {theirs} there, {mine} here"
             for name, mine, theirs in pairs
@@ -99,3 +105,8 @@ class TrainConfig(Schedule):
     window: int = 64  # time steps of truncated backpropagation
     cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
     cell_penalty: float = 0.02  # nats for a cell one beyond the limit, growing with its square
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.quantized != ALL:
+            raise InputError(f"quantized: {self.quantized!r}; of a character model it is {ALL!r}")

@@ -10,20 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from golden.container import reading
 from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.data.words import load_words
 from irnn_hw.qat.compiled import available
-from irnn_hw.qat.config import PHASES, Schedule
+from irnn_hw.qat.config import ALL, PHASES, Schedule
 from irnn_hw.qat.language import perplexity
 from irnn_hw.qat.phases import Progress, TrainResult, threads
 from irnn_hw.qat.real import Reals
 from irnn_hw.qat.restored import Restored, restore
 from irnn_hw.qat.scans import Run as Taken
+from irnn_hw.qat.streams import Streams
 from irnn_hw.qat.trainee import Model, Task, language_task, train_network
 from irnn_hw.quant.network import Network
 from irnn_hw.recipes.networks import SEQUENCE, build
-from irnn_hw.recipes.recipe import Recipe, Run, check_fields
+from irnn_hw.recipes.recipe import Recipe, Run, check_fields, check_type
 from irnn_hw.recipes.results import Result
 
 EPOCHS = "_epochs"  # a field of a schedule, in passes in place of steps
@@ -61,15 +63,14 @@ class Words:
     def __init__(self, folder: Path | None, corpus: str, batch: int, window: int):
         self.corpus = load_words(corpus, folder)
         self.batch, self.window, self.sha256 = batch, window, self.corpus.sha256
-        self.units = batch * window, "words"
-        self.epoch = ((len(self.corpus.train) - 1) // batch - window) // window + 1
+        self.source, self.units = f"corpus {corpus}", (batch * window, "words")
+        self.epoch = Streams.of(self.corpus.train, batch, window, self.source).windows
 
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
         return build(seed, len(self.corpus.vocabulary), **parameters)
 
     def task(self, network: Network, seed: int) -> Task:
-        source = f"corpus {self.corpus.name}"
-        task = language_task(network, self.corpus.train, self.batch, self.window, source)
+        task = language_task(network, self.corpus.train, self.batch, self.window, self.source)
         of = {"corpus": self.corpus.name, "corpus_sha256": self.sha256}
         return replace(
             task, metadata={"task": "word-lm", **of, "vocabulary": list(self.corpus.vocabulary)}
@@ -90,6 +91,7 @@ def experiment(recipe: Recipe, folder: Path | None) -> Experiment:
 
     Raises InputError for a corpus, or a field of [data], that there is not."""
     corpus = recipe.data["corpus"]
+    check_type("data.corpus", corpus, str)
     if corpus not in EXPERIMENTS:
         raise InputError(f"data.corpus: {corpus!r}; choose {', '.join(EXPERIMENTS)}")
     check_fields("data", EXPERIMENTS[corpus], recipe.data, given=("folder",))
@@ -97,17 +99,23 @@ def experiment(recipe: Recipe, folder: Path | None) -> Experiment:
 
 
 def schedule(recipe: Recipe, run: Run, seed: int, epoch: int) -> Schedule:
-    """Of a run. epoch: steps of a pass over the corpus. Raises InputError for an unknown field."""
+    """Of a run. epoch: steps of a pass over the corpus.
+
+    Raises InputError for a field that is unknown, of another type, or outside of its domain."""
     given: dict[str, Any] = dict.fromkeys((f"{phase}_steps" for phase in PHASES), 0)
     given["range_steps"] = given.pop("ranges_steps")
-    for name, value in run.schedule.items():
-        if name.endswith(EPOCHS):
-            name, value = name.removesuffix(EPOCHS) + "_steps", round(value * epoch)
-        given[name] = value
-    known = {f.name for f in fields(Schedule)} - {"seed"}
-    for name in given.keys() - known:
-        raise InputError(f"recipe {recipe.name}, run {run.name!r}: no field {name} of a schedule")
-    return Schedule(**given, seed=seed, score_every=epoch)
+    types = {f.name: f.type for f in fields(Schedule) if f.name != "seed"}
+    with reading(f"recipe {recipe.name}, run {run.name!r}", "no schedule", "correct it"):
+        for name, value in run.schedule.items():
+            if name.endswith(EPOCHS):
+                check_type(name, value, float)
+                name, value = name.removesuffix(EPOCHS) + "_steps", round(value * epoch)
+            given[name] = value
+        for name, value in given.items():
+            if name not in types:
+                raise InputError(f"no field {name} of a schedule; there are {', '.join(types)}")
+            check_type(name, value, types[name])
+        return Schedule(**given, seed=seed, score_every=epoch)
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,12 @@ class Trial:
     @property
     def path(self) -> Path:
         return self.folder / str(self.seed) / f"{self.run.name}.pt"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides its numbers beside the schedule, by field of the recipe."""
+        parts = {"data": self.recipe.data, "network": self.run.network}
+        return {f"{part}.{name}": v for part, of in parts.items() for name, v in of.items()}
 
     @property
     def start(self) -> "Trial | None":
@@ -153,14 +167,17 @@ def train_trial(
             scored(found)
         return found
 
-    task = replace(of.task(of.network(trial.seed, run.network), trial.seed), score=score)
+    task = of.task(of.network(trial.seed, run.network), trial.seed)
+    task = replace(task, score=score, settings=trial.settings)
     origin = None if start is None else start.path
-    trial.path.parent.mkdir(parents=True, exist_ok=True)
     trained = train_network(config, task, trial.path, progress, origin)
     restored = restore(trial.path, "float")
     model = evaluated(restored)
     with threads(config.threads), torch.no_grad():
         scores = {part: round(of.score(model, part), 4) for part in of.parts}
+    for part, found in scores.items():
+        if not math.isfinite(found):
+            raise InputError(f"{trial.label}: the {of.metric} of {part} is {found}; lower the rate")
     steps = {phase: config.steps(phase) for phase in PHASES}
     return Result(
         recipe.digest(run.name, trial.seed),
@@ -172,9 +189,13 @@ def train_trial(
 
 
 def evaluated(restored: Restored) -> Model:
-    """The network of a checkpoint: on its integers where it has trained on them."""
-    quantized = any(restored.content["losses"].get(phase) for phase in PHASES[1:])
-    return restored.integer() if quantized else Reals(restored.masters(), available())
+    """The network of a checkpoint as it has trained last: in real numbers, on its integers, or with
+    a part on codes."""
+    if not any(restored.content["losses"].get(phase) for phase in PHASES[1:]):
+        return Reals(restored.masters(), available())
+    if restored.config.quantized == ALL:
+        return restored.integer()
+    return restored.partial(available())
 
 
 def _curve(trained: TrainResult) -> dict[str, list[list[float]]]:

@@ -2,7 +2,7 @@
 whose gradients go to the master weights it was made of."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,11 +31,13 @@ from golden.operations import (
     Slice,
     written,
 )
+from irnn_hw.engine.quantizer import coded
 from irnn_hw.qat import twins, twins_divided
 from irnn_hw.qat.batch import Batch, kept_by
 from irnn_hw.qat.compiled import Tapes, compile_integers
 from irnn_hw.qat.constants import constants_of, function_slopes, lookup_table, pwl_table, tied
-from irnn_hw.qat.masters import Weighted
+from irnn_hw.qat.masters import Weighted, current
+from irnn_hw.qat.readout import Readout
 from irnn_hw.qat.scans import Run, Step, Values, Walks
 from irnn_hw.qat.stacks import Stack, stacked
 from irnn_hw.quant.network import Network, without_dropout
@@ -63,6 +65,7 @@ class Twin:
         self.model = model
         self._constants = constants_of(model) if constants is None else constants
         self._slopes, self._dropouts = slopes or {}, set(dropouts)
+        self._compiled = tapes is not None
         scans = [
             (
                 scan.sequence,
@@ -132,6 +135,8 @@ class Twin:
     def _step(self, op: Operation) -> Step:
         if isinstance(op, Attend):
             return Step(op.inputs[:1], written(op), self._attention(op), op.inputs[1:])
+        if isinstance(op, MatVec) and op.multiplier is None:
+            return self._product(op)
         reads, compute = op.inputs, self._function(op)
         if op.output in self._dropouts:
             reads, compute = (*reads, kept_by(op.output)), torch.mul
@@ -144,6 +149,12 @@ class Twin:
             reads, written(op), lambda values: (compute(*(values[name] for name in reads)),)
         )
 
+    def _product(self, op: MatVec) -> Step:
+        """Of accumulators."""
+        (x,), (w, b) = op.inputs, self._weights(op)
+        compiled, narrow = self._compiled, self.model.tensors[x].bits <= 8
+        return Step.product(x, op.output, lambda h: Readout(h, w, b, compiled, narrow))
+
     def _function(self, op: Operation) -> Callable[..., Tensor]:
         """Centred codes of the output from those of the inputs (..., length)."""
         spec, c = self.model.spec(op.output), self._constants
@@ -152,7 +163,7 @@ class Twin:
                 return lambda tokens: embedding(tokens, c[f"{op.output}.table"])
             case MatVec():
                 w, b = self._weights(op)
-                return lambda x: twins.matvec(spec, x, w, b)
+                return lambda x: twins.matvec(spec, x, w, b, self._compiled)
             case Slice():
                 end = op.start + self.model.tensors[op.output].length
                 return lambda x: x[..., op.start : end]
@@ -256,13 +267,15 @@ def integer(
     feed says; else there are none. activations: tables that are made already, by tensor. tapes: as
     of `Twin`. Raises InputError naming the operation that does not fit.
     """
-    network = masters.network()
+    network, choices = current(masters), choices or Choices()
+    if tapes is not None:
+        choices = replace(choices, coder=coded)
     if not dropping:
         network = without_dropout(network)
     params = parameters(network, ranges, dropout=dropping)
     taken = quantize(network, params, choices, None, activations)
     dropouts = [node.name for node in network.nodes if isinstance(node, Dropout)]
-    constants, slopes = tied(taken, masters), _slopes(network, taken)
+    constants, slopes = tied(taken, masters, network), _slopes(network, taken)
     twin = Twin(taken.model, keep, constants, slopes, dropouts, tapes)
     return Integer(taken, twin)
 

@@ -13,21 +13,26 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from golden.container import reading
 from golden.errors import InputError
 from irnn_hw.qat import checkpoint
 from irnn_hw.qat.config import PHASES, Schedule
+from irnn_hw.qat.distributed import processes
 from irnn_hw.qat.ranges import Range, moving_average
 
 # phase, steps done in it, its steps, the last loss in bits
 Progress = Callable[[str, int, int, float], None]
 Score = Callable[[Any], float]  # of a trainee as it is
 
+REMEDY = "name another file or --folder, or delete this one"  # of a checkpoint of another run
+
 
 class Trainee(Protocol):
     """What is trained: weights, and data by the step.
 
     identity: what a checkpoint must have in common with it, by the name for an error; it and
-    `about` are saved there. state: that of the recurrence; None: it starts anew.
+    `about` are saved there. `settings` in it are named in an error where they differ. state: that
+    of the recurrence, of the rows of this process; None: it starts anew.
     """
 
     identity: Mapping[str, str]
@@ -75,7 +80,8 @@ def run_phases(
 
     make: the trainee; seeds are set before. start: a finished checkpoint, whose weights and ranges
     it begins with. An interrupted run that is called again gives the numbers of one that was not.
-    The weights of the last step are the result: nothing is chosen on held-out data. Raises
+    Processes that have joined (`distributed`) train as one; the first writes the checkpoint. The
+    weights of the last step are the result: nothing is chosen on held-out data. Raises
     InputError for a checkpoint that is broken, of another run or not finished, for a loss, gradient
     or range that is not finite, and for integers without ranges.
     """
@@ -84,21 +90,27 @@ def run_phases(
         run = _Run(config, make(), score)
         if start is not None:
             run.start(checkpoint.load(start), start)
+        if run.processes.first:
+            checkpoint.remove_unfinished(path)
         if path.exists():
             run.restore(checkpoint.load(path), path)
+        run.processes.agree("what they begin with and where", run.position)
         while not run.finished:
             if config.steps(run.phase) == 0:
                 if run.end_phase() and run.finished:
-                    checkpoint.save(path, run.content())
+                    run.save(path)
                 continue
             started = time.perf_counter()
-            loss = run.advance()
+            try:
+                loss = run.advance()
+            except InputError as error:
+                raise InputError(f"{run.phase} phase: {error}") from error
             run.seconds[run.phase] += time.perf_counter() - started
             if progress is not None:
                 progress(run.phase, run.step, config.steps(run.phase), loss)
             ended = run.end_phase()
             if ended or run.step % config.checkpoint_every == 0:
-                checkpoint.save(path, run.content())
+                run.save(path)
     return TrainResult(run.losses, run.scores, run.seconds)
 
 
@@ -115,9 +127,8 @@ def threads(count: int) -> Iterator[None]:
 
 def _optimizer(config: Schedule, parameters: list[Tensor]) -> torch.optim.Optimizer:
     """A new optimizer, whose rate is set at each step."""
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=0.0, weight_decay=config.weight_decay)
-    return torch.optim.AdamW(parameters, lr=0.0, weight_decay=config.weight_decay)
+    kind = torch.optim.SGD if config.optimizer == "sgd" else torch.optim.AdamW
+    return kind(parameters, lr=0.0, weight_decay=config.weight_decay, fused=True)
 
 
 def _digest(arrays: Mapping[str, Tensor]) -> str:
@@ -132,7 +143,8 @@ class _Run:
 
     def __init__(self, config: Schedule, trainee: Trainee, score: Score | None = None):
         self.config, self.trainee, self._score = config, trainee, score
-        self.identity = dict(trainee.identity)
+        self.processes = processes()
+        self.identity = {**trainee.identity, "start": ""}
         self.phase_index, self.step = 0, 0
         self.ranges: dict[str, Range] = {}
         self.float_weights: dict[str, Tensor] | None = None
@@ -149,6 +161,11 @@ class _Run:
     @property
     def finished(self) -> bool:
         return self.phase_index == len(PHASES)
+
+    @property
+    def position(self) -> tuple[int, int, str]:
+        """Phase, step, and what identifies the weights there."""
+        return self.phase_index, self.step, _digest(self.trainee.state_dict())
 
     def _begin_phase(self) -> None:
         self.optimizer = _optimizer(self.config, self.trainee.parameters())
@@ -177,10 +194,10 @@ class _Run:
         """One step. Returns its loss in bits (0 when gathering)."""
         loss = 0.0
         if self.phase == "ranges":
-            seen = self.trainee.observe(self.step)
+            seen = self.processes.widest(self.trainee.observe(self.step))
             for name, ends in seen.items():
                 if not all(map(math.isfinite, ends)):
-                    raise InputError(f"ranges phase: {name} is not finite; lower the rate")
+                    raise InputError(f"{name} is not finite; lower the rate")
             self.ranges = moving_average(self.ranges, seen, self.config.range_momentum)
         else:
             loss = self._descend()
@@ -194,14 +211,16 @@ class _Run:
     def _descend(self) -> float:
         """One step of the optimizer. Returns the loss in bits."""
         loss, added = self.trainee.loss(self.step)
-        value = loss.item() / math.log(2)
+        value = self.processes.mean(loss.item()) / math.log(2)
         if not math.isfinite(value):
-            raise InputError(f"{self.phase} phase: the loss is not finite; lower the rate")
+            raise InputError("the loss is not finite; lower the rate")
         self.optimizer.zero_grad()
         (loss + added).backward()
-        norm = clip_grad_norm_(self.trainee.parameters(), self.config.clip)
+        moved = [p for p in self.trainee.parameters() if p.grad is not None]
+        self.processes.average(p.grad for p in moved if p.grad is not None)
+        norm = clip_grad_norm_(moved, self.config.clip)
         if not math.isfinite(norm.item()):
-            raise InputError(f"{self.phase} phase: the gradient is not finite; lower the rate")
+            raise InputError("the gradient is not finite; lower the rate")
         done = self.step / self.config.steps(self.phase)
         rate = self.config.rate(self.phase) * (1 + math.cos(math.pi * done)) / 2
         for group in self.optimizer.param_groups:
@@ -219,6 +238,19 @@ class _Run:
         moved = max(1 - self.config.averaging, 1 / (self.step + 1))
         self.average = {name: torch.lerp(before[name], w, moved) for name, w in weights.items()}
 
+    def save(self, path: Path) -> None:
+        """Write the checkpoint of all processes; in each of them, it is there then.
+
+        Raises InputError, and leaves what was there, for weights that are not finite."""
+        for name, weights in self.trainee.state_dict().items():
+            if not weights.isfinite().all():
+                raise InputError(f"weights: {name} is not finite; lower the rate")
+        self.processes.agree(f"{self.phase} phase, step {self.step}: their weights", self.position)
+        content = self.content()
+        if self.processes.first:
+            checkpoint.save(path, content)
+        self.processes.wait()
+
     def content(self) -> dict[str, Any]:
         """What a checkpoint holds."""
         return {
@@ -231,7 +263,8 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "phase": self.phase_index,
             "step": self.step,
-            "state": self.trainee.state,
+            "state": self.processes.whole(self.trainee.state),
+            "processes": self.processes.count,
             "ranges": self.ranges,
             "losses": self.losses,
             "scores": self.scores,
@@ -243,22 +276,25 @@ class _Run:
         """Begin with the weights and ranges of another run."""
         if content["phase"] < len(PHASES):
             raise InputError(f"{path}: its training is not finished; finish it first")
-        self.trainee.load_state_dict(content["model"])
+        with reading(str(path), "no start of this network", "name another"):
+            self.trainee.load_state_dict(content["model"])
         self.ranges, self.float_weights = content["ranges"], content["float_weights"]
         self.identity["start"] = _digest(content["model"])
         self._begin_phase()
 
     def restore(self, content: dict[str, Any], path: Path) -> None:
-        for name, value in self.identity.items():
-            if name not in content:
-                raise InputError(f"{path}: of a network of another kind; name another file")
-            if content[name] != value:
-                raise InputError(f"{path}: of another {name}; name another file")
-        difference = self.config.difference(content["config"])
+        """Go on from a checkpoint. Raises InputError, naming the field, for one of another run."""
+        if any(name not in content for name in self.trainee.identity):
+            raise InputError(f"{path}: of a network of another kind; {REMEDY}")
+        difference = self._difference(content)
         if difference:
-            raise InputError(f"{path}: of another configuration ({difference}); name another file")
+            raise InputError(f"{path}: of another configuration ({difference}); {REMEDY}")
+        for name, value in self.identity.items():
+            if content.get(name, "") != value:
+                raise InputError(f"{path}: of another {name}; {REMEDY}")
         self.phase_index, self.step = content["phase"], content["step"]
-        self.trainee.state, self.ranges = content["state"], content["ranges"]
+        self.trainee.state = self.processes.own(content["state"])
+        self.ranges = content["ranges"]
         self.losses, self.seconds = content["losses"], content["seconds"]
         self.scores = content["scores"]
         self.float_weights, self.average = content["float_weights"], content["average"]
@@ -266,3 +302,15 @@ class _Run:
         self._begin_phase()
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["rng"])
+
+    def _difference(self, content: dict[str, Any]) -> str:
+        """Fields in which a checkpoint is of another run, as text; empty: none."""
+        mine = self.trainee.about.get("settings", {})
+        here = {**mine, "processes": self.processes.count}
+        there = {**content.get("settings", mine), "processes": content.get("processes", 1)}
+        fields = (
+            f"{name} {there.get(name, 'none')} there, {here.get(name, 'none')} here"
+            for name in {**here, **there}
+            if there.get(name) != here.get(name)
+        )
+        return ", ".join(filter(None, [self.config.difference(content["config"]), *fields]))

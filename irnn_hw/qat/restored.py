@@ -8,11 +8,14 @@ from typing import Any
 from golden.errors import InputError
 from irnn_hw.data.corpus import UNKNOWN
 from irnn_hw.qat import checkpoint
-from irnn_hw.qat.config import PHASES, Schedule, TrainConfig
+from irnn_hw.qat.compiled import Tapes
+from irnn_hw.qat.config import ALL, PHASES, Schedule, TrainConfig
 from irnn_hw.qat.integer import Integer, integer
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.model import CharLM, CharMasters
+from irnn_hw.qat.partial import partial
 from irnn_hw.qat.ranges import Range
+from irnn_hw.qat.real import Reals
 from irnn_hw.qat.structure import describe, rebuild
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.quantize import Choices
@@ -72,8 +75,20 @@ class Restored:
         return Masters(rebuild(self.content["structure"], arrays, str(self.path)))
 
     def integer(self, keep: Iterable[str] | None = ()) -> Integer:
-        """The network on its integers, as training left it. keep: as of `integer`."""
+        """The network on its integers, as training left it. keep: as of `integer`.
+
+        Raises InputError where it has trained with a part on codes alone."""
+        if self.config.quantized != ALL:
+            raise InputError(
+                f"{self.path}: trained with quantized = {self.config.quantized!r}, which has no "
+                f"integers; train with {ALL!r}"
+            )
         return integer(self.masters(), self.ranges, self.choices, keep)
+
+    def partial(self, tapes: Tapes | None = None) -> Reals:
+        """The network with a part on codes, as training left it. tapes: as of `partial`."""
+        masters, stage = self.masters(), self.config.quantized
+        return partial(masters, self.ranges, stage, self.choices, tapes=tapes)
 
 
 def restore(path: Path, needs: str) -> Restored:

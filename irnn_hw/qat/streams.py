@@ -31,7 +31,9 @@ class Streams:
     @classmethod
     def of(cls, symbols: NDArray[np.int64], batch: int, length: int, source: str) -> "Streams":
         """`batch` parallel streams of the symbols (N,). Raises InputError, naming the source, where
-        they do not fill a window."""
+        they do not fill a window, and for none of either."""
+        if batch < 1 or length < 1:
+            raise InputError(f"{source}: {batch} streams of {length}; give positive numbers")
         steps = (len(symbols) - 1) // batch
         if steps < length:
             raise InputError(
@@ -43,6 +45,11 @@ class Streams:
             for s in (symbols, symbols[1:])
         )
         return cls(torch.from_numpy(inputs), torch.from_numpy(targets), length)
+
+    @property
+    def windows(self) -> int:
+        """Of one pass."""
+        return (len(self.inputs) - self.length) // self.length + 1
 
     def window(self, step: int) -> SymbolWindow:
         """The window of a step of training."""

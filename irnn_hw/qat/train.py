@@ -7,10 +7,12 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from golden.errors import InputError
 from golden.model import SEQUENCE
 from irnn_hw.data.corpus import Corpus
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.config import TrainConfig
+from irnn_hw.qat.distributed import processes
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.model import CharLM, CharMasters
 from irnn_hw.qat.phases import Progress, TrainResult, run_phases
@@ -26,6 +28,8 @@ def train(
     Raises InputError for a corpus that is too short, or a checkpoint that is broken or of another
     configuration or corpus.
     """
+    if processes().count > 1:
+        raise InputError("processes: a character model trains in one; give a recipe")
     return run_phases(config, lambda: CharTrainee(config, corpus), path, progress)
 
 

@@ -9,26 +9,29 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
 from irnn_hw.qat.config import PHASES, Schedule
-from irnn_hw.qat.integer import Integer, integer
+from irnn_hw.qat.distributed import Processes, processes
+from irnn_hw.qat.integer import Integer
 from irnn_hw.qat.masters import Masters
+from irnn_hw.qat.partial import quantized
 from irnn_hw.qat.phases import Progress, TrainResult, run_phases
 from irnn_hw.qat.ranges import Range
+from irnn_hw.qat.readout import Outputs
 from irnn_hw.qat.real import Reals, observe, real
 from irnn_hw.qat.streams import Streams
 from irnn_hw.qat.structure import describe
 from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Dropout
+from irnn_hw.quant.quantize import Choices
 
 Model = Reals | Integer
-Outputs = Mapping[str, Tensor]  # real numbers (T, batch, length), by tensor
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,38 @@ class Window:
     targets: Any
     fresh: bool = True
 
+    def part(self, among: Processes) -> "Window":
+        """The rows of this process.
+
+        Raises InputError where they do not divide, or targets are no tensor (T, batch, ...)."""
+        if among.count == 1:
+            return self
+        for feed in self.feeds.values():
+            among.check(Batch.of(feed).shape[1])
+        if not isinstance(self.targets, Tensor):
+            raise InputError("targets: no tensor (T, batch, ...) to divide; train in one process")
+        feeds = {name: _rows(feed, among.rows) for name, feed in self.feeds.items()}
+        return Window(feeds, self.targets[:, among.rows], self.fresh)
+
+
+def _rows(feed: Feed, rows: slice) -> Feed:
+    def cut(x: ArrayLike | None) -> ArrayLike | None:
+        return None if x is None else np.asarray(x)[rows]
+
+    inputs = {name: np.asarray(x)[rows] for name, x in feed.inputs.items()}
+    return Feed(cut(feed.tokens), inputs, cut(feed.lengths))
+
 
 @dataclass(frozen=True)
 class Task:
     """What a network is trained for.
 
-    window: the data of a step, the same whenever it is asked. loss: of the network's outputs and
-    the targets, in nats. data: identifies the data, for checkpoints. penalty: of the last states,
-    added to the loss in full precision. metadata: of the exported model. frozen: arrays that stay
-    as they are, by `node.field`. score: of the network as it is, every `score_every` steps.
+    window: the data of a step, the same whenever it is asked. loss: of the network's outputs, as
+    real numbers, and the targets, in nats; a mean over the batch, of which several processes take
+    the mean of theirs. data: identifies the data, for checkpoints; settings: what else decides the
+    numbers, by the name for an error. penalty: of the last states, added to the loss in full
+    precision, a mean too. metadata: of the exported model. frozen: arrays that stay as they are, by
+    `node.field`. score: of the network as it is, every `score_every` steps.
     """
 
     network: Network
@@ -57,6 +83,7 @@ class Task:
     data: str
     penalty: Callable[[Mapping[str, Tensor]], Tensor] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     frozen: Collection[str] = ()
     score: Callable[[Model], float] | None = None
 
@@ -93,17 +120,18 @@ def language_task(
         return Window({sequence: Feed(w.inputs.T.numpy())}, w.targets, w.fresh)
 
     def loss(outputs: Outputs, targets: Tensor) -> Tensor:
-        return cross_entropy(outputs[logits].flatten(0, 1), targets.flatten())
+        return outputs.cross_entropy(logits, targets)
 
     digest = hashlib.sha256(np.ascontiguousarray(symbols, np.int64).tobytes()).hexdigest()
-    return Task(network, of_step, loss, digest)
+    settings = {"batch": batch, "window": window}
+    return Task(network, of_step, loss, digest, settings=settings)
 
 
 class NetworkTrainee:
     """A network and its task. state: of the recurrence, real numbers or centred codes."""
 
     def __init__(self, config: Schedule, task: Task):
-        self.config, self.task = config, task
+        self.config, self.task, self.processes = config, task, processes()
         self.masters = Masters(task.network)
         for name in task.frozen:
             if name not in self.masters:
@@ -112,7 +140,11 @@ class NetworkTrainee:
         described = describe(task.network)
         structure = hashlib.sha256(repr(described).encode()).hexdigest()
         self.identity = {"network": structure, "data": task.data}
-        self.about = {"structure": described, "metadata": dict(task.metadata)}
+        self.about = {
+            "structure": described,
+            "metadata": dict(task.metadata),
+            "settings": dict(task.settings),
+        }
         self.state: dict[str, Tensor] | None = None
         self.phase = PHASES[0]
         self.ranges: Mapping[str, Range] = {}
@@ -131,11 +163,15 @@ class NetworkTrainee:
         """The network as it is now, in evaluation."""
         if self.phase in ("float", "ranges"):
             return Reals(self.masters, self._tapes)
-        choices = self.config.choices(self.phase)
-        return integer(self.masters, self.ranges, choices, tapes=self._tapes)
+        return self._quantized(self.config.choices(self.phase), dropping=False)
+
+    def _quantized(self, choices: Choices, dropping: bool) -> Model:
+        """The network on codes, as far as the schedule says."""
+        stage = self.config.quantized
+        return quantized(self.masters, self.ranges, stage, choices, dropping, self._tapes)
 
     def _window(self, step: int) -> Window:
-        window = self.task.window(step)
+        window = self.task.window(step).part(self.processes)
         if window.fresh:
             self.state = None
         return window
@@ -151,15 +187,15 @@ class NetworkTrainee:
         if self.phase == "float":
             feeds = {name: Batch.of(feed) for name, feed in window.feeds.items()}
             run = self._real.run(self._dropping(feeds, rng), self.state)
-            outputs: Outputs = run.traces
+            outputs = run.traces
         else:
             choices = self.config.choices(self.phase)
             if self.config.stochastic:
                 choices = replace(choices, rng=rng)
-            now = integer(self.masters, self.ranges, choices, dropping=True, tapes=self._tapes)
+            now = self._quantized(choices, dropping=True)
             feeds = {name: now.feed(feed) for name, feed in window.feeds.items()}
             run = now.run(self._dropping(feeds, rng), self.state)
-            outputs = {name: x.float() * now.unit(name) for name, x in run.traces.items()}
+            outputs = run.traces.reals(now.unit)
         self.state = {name: x.detach() for name, x in run.states.items()}
         return self.task.loss(outputs, window.targets), self._penalty(run.states)
 
@@ -168,15 +204,16 @@ class NetworkTrainee:
         return self.task.penalty(states) if wanted else 0.0
 
     def _dropping(self, feeds: Mapping[str, Batch], rng: np.random.Generator) -> dict[str, Batch]:
-        """The feeds with what each dropout keeps, drawn at random."""
+        """The feeds with what each dropout keeps, drawn at random for the whole batch."""
         taken = dict(feeds)
         for scan in self.task.network.scans:
-            shape = feeds[scan.sequence].shape
-            kept = {
-                node.name: torch.from_numpy(rng.random((*shape, node.length)) >= node.rate).float()
-                for node in scan.nodes
-                if isinstance(node, Dropout)
-            }
+            steps, batch = feeds[scan.sequence].shape
+            kept = {}
+            for node in scan.nodes:
+                if isinstance(node, Dropout):
+                    drawn = rng.random((steps, batch * self.processes.count, node.length))
+                    keep = drawn[:, self.processes.rows] >= node.rate
+                    kept[node.name] = torch.from_numpy(keep).float()
             if kept:
                 before = taken[scan.sequence]
                 taken[scan.sequence] = replace(before, kept={**before.kept, **kept})

@@ -17,6 +17,7 @@ training that start from each other.
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,10 +31,15 @@ from golden.container import read_bytes
 from golden.errors import InputError
 
 PARTS = {
-    "title", "source", "seeds", "data", "network", "schedule", "runs", "paper", "published",
+    "title": str, "source": str, "seeds": list, "data": dict, "network": dict, "schedule": dict,
+    "runs": list, "paper": dict, "published": dict,
 }  # fmt: skip
 NEEDED = ("title", "source", "seeds", "data", "network", "runs")
 SUFFIX = ".toml"
+TYPES: Mapping[Any, str] = {
+    str: "a text", int: "a whole number", float: "a finite number", bool: "true or false",
+    dict: "a table", list: "a list",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,13 +92,24 @@ def check_fields(
     part: str, builder: Callable[..., Any], fields: Mapping[str, Any], given: Collection[str]
 ) -> None:
     """That the fields of a part of a recipe are parameters of what is built from them; those that
-    are `given` come from elsewhere. Raises InputError for one that is unknown, or missing."""
+    are `given` come from elsewhere. Raises InputError for one that is unknown, missing, or of
+    another type."""
     known = {n: p for n, p in signature(builder).parameters.items() if n not in given}
     for name in fields.keys() - known.keys():
         raise InputError(f"{part}.{name}: no such field; there are {', '.join(known)}")
     for name, p in known.items():
-        if p.default is p.empty and name not in fields:
+        if name in fields:
+            check_type(f"{part}.{name}", fields[name], p.annotation)
+        elif p.default is p.empty:
             raise InputError(f"{part}.{name}: missing; give it")
+
+
+def check_type(name: str, value: Any, kind: Any) -> None:
+    """Raises InputError for a value that is not of this type, where that is one of TYPES. A whole
+    number is a real one, too; those are finite."""
+    fits = type(value) is kind or (kind is float and type(value) is int)
+    if kind in TYPES and (not fits or (kind is float and not math.isfinite(value))):
+        raise InputError(f"{name}: {value!r}; give {TYPES[kind]}")
 
 
 def recipe_names() -> list[str]:
@@ -112,7 +129,7 @@ def load_recipe(name: str) -> Recipe:
     if name in recipe_names():
         text = files(__package__).joinpath(name + SUFFIX).read_text("utf-8")
     elif name.endswith(SUFFIX):
-        text = read_bytes(Path(name), "recipe").decode()
+        text = _decoded(name)
     else:
         raise InputError(
             f"recipe {name!r}: unknown; choose {', '.join(recipe_names())}, or name a .toml file"
@@ -123,12 +140,23 @@ def load_recipe(name: str) -> Recipe:
         raise InputError(f"recipe {name}: {error}") from error
 
 
+def _decoded(name: str) -> str:
+    try:
+        return read_bytes(Path(name), "recipe").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"recipe {name}: not UTF-8 at byte {error.start}; convert it") from error
+
+
 def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
-    for key in content.keys() - PARTS:
+    for key in content.keys() - PARTS.keys():
         raise InputError(f"{key}: no such part; there are {', '.join(sorted(PARTS))}")
     for key in NEEDED:
         if not content.get(key):
             raise InputError(f"{key}: missing; give it")
+    for key, value in content.items():
+        check_type(key, value, PARTS[key])
+    for seed in content["seeds"]:
+        check_type("seeds", seed, int)
     if "kind" not in content["network"] or "corpus" not in content["data"]:
         raise InputError("network.kind and data.corpus: give both")
     runs: dict[str, Run] = {}
@@ -150,15 +178,33 @@ def _runs(
     table: Mapping[str, Any], network: Mapping[str, Any], schedule: Mapping[str, Any]
 ) -> Iterator[Run]:
     """Those of one [[runs]]: one, or one for each combination of `each`."""
+    check_type("runs", table, dict)
     if "name" not in table:
         raise InputError("runs: one has no name; give it")
+    for key, kind in (("name", str), ("from", str), ("each", dict), ("network", dict)):
+        if key in table:
+            check_type(f"runs: {key}", table[key], kind)
     kept = {k: v for k, v in table.items() if k not in ("name", "from", "each", "network")}
     each: Mapping[str, Sequence[Any]] = table.get("each", {})
+    for field_name, choices in each.items():
+        check_type(f"runs: each.{field_name}", choices, list)
     for values in product(*each.values()):
         varied = dict(zip(each, values, strict=True))
         yield Run(
-            table["name"].format(**varied),
+            _named(table["name"], varied),
             table.get("from"),
             {**network, **table.get("network", {})},
             {**schedule, **kept, **varied},
         )
+
+
+def _named(pattern: str, varied: Mapping[str, Any]) -> str:
+    """The name of a run, and of the file of its checkpoint."""
+    try:
+        name = pattern.format(**varied)
+    except (LookupError, ValueError, AttributeError) as error:
+        names = ", ".join(varied) or "none"
+        raise InputError(f"run {pattern!r}: name in {{}} fields of each: {names}") from error
+    if Path(name).name != name or not name.isprintable() or name.startswith("."):
+        raise InputError(f"run {name!r}: no name of a file; give one without / or a dot before it")
+    return name

@@ -73,10 +73,10 @@ def main(folder: Path, rng: random.Random) -> None:
     while True:
         in_a_write = not in_a_write
         if in_a_write:
-            before = partial(kill_at_write, rng.randint(2, 6), rng.random())
+            before = partial(kill_at_write, rng.randint(3, 6), rng.random())
             code, _ = trained(parts, "in a write", before)
         else:
-            moment = rng.uniform(0.01, 0.5) * seconds
+            moment = rng.uniform(0.01, 0.25) * seconds
             code, _ = trained(parts, "at any time", partial(kill_after, moment))
         if code != -signal.SIGKILL:
             return

@@ -40,6 +40,8 @@ class Schedule:
     pwl_rate: float = 1e-3
     weight_decay: float = 0.15  # decoupled (AdamW): the text is short, 20 passes overfit it
     averaging: float = 0.0  # a phase ends with the moving average of its weights; 0: without one
+    cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
+    cell_penalty: float = 0.0  # nats for a cell one beyond the limit, growing with its square
     clip: float = 1.0  # of the gradient's norm, against explosions over long windows
     range_momentum: float = 0.9  # ten windows of memory
     seed: int = 1
@@ -103,8 +105,7 @@ class TrainConfig(Schedule):
     hidden: int = 128  # fits the small NPU's memories, and 2 cores within minutes
     batch: int = 64  # streams read in parallel
     window: int = 64  # time steps of truncated backpropagation
-    cell_limit: float = 4.0  # cells that count to 100 would leave 8 bits too coarse for the rest
-    cell_penalty: float = 0.02  # nats for a cell one beyond the limit, growing with its square
+    cell_penalty: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()

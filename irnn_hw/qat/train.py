@@ -15,6 +15,7 @@ from irnn_hw.qat.config import TrainConfig
 from irnn_hw.qat.distributed import processes
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.model import CharLM, CharMasters
+from irnn_hw.qat.penalty import cell_penalty
 from irnn_hw.qat.phases import Progress, TrainResult, run_phases
 from irnn_hw.qat.ranges import Range
 from irnn_hw.qat.streams import Streams
@@ -71,13 +72,12 @@ class CharTrainee:
         logits, added = self._full(inputs) if self.phase == "float" else self._quantized(inputs)
         return cross_entropy(logits.flatten(0, 1), targets.flatten()), added
 
-    def _full(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits on stock modules, and what keeps the cell state small; later its range does."""
+    def _full(self, inputs: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Logits on stock modules, and what keeps the cell state small."""
         state = self.state or self.model.initial_state(inputs.shape[1])
         logits, (h, c) = self.model(inputs, state)
         self.state = h.detach(), c.detach()
-        beyond = (c.abs() - self.config.cell_limit).relu()
-        return logits, self.config.cell_penalty * beyond.square().sum(dim=-1).mean()
+        return logits, cell_penalty(self.config, c)
 
     def _quantized(self, inputs: Tensor) -> tuple[Tensor, float]:
         now = integer(CharMasters(self.model), self.ranges, self.config.choices(self.phase))

@@ -21,6 +21,7 @@ from irnn_hw.qat.distributed import Processes, processes
 from irnn_hw.qat.integer import Integer
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.partial import quantized
+from irnn_hw.qat.penalty import cell_penalty
 from irnn_hw.qat.phases import Progress, TrainResult, run_phases
 from irnn_hw.qat.ranges import Range
 from irnn_hw.qat.readout import Outputs
@@ -72,16 +73,14 @@ class Task:
     window: the data of a step, the same whenever it is asked. loss: of the network's outputs, as
     real numbers, and the targets, in nats; a mean over the batch, of which several processes take
     the mean of theirs. data: identifies the data, for checkpoints; settings: what else decides the
-    numbers, by the name for an error. penalty: of the last states, added to the loss in full
-    precision, a mean too. metadata: of the exported model. frozen: arrays that stay as they are, by
-    `node.field`. score: of the network as it is, every `score_every` steps.
+    numbers, by the name for an error. metadata: of the exported model. frozen: arrays that stay
+    as they are, by `node.field`. score: of the network as it is, every `score_every` steps.
     """
 
     network: Network
     window: Callable[[int], Window]
     loss: Callable[[Outputs, Any], Tensor]
     data: str
-    penalty: Callable[[Mapping[str, Tensor]], Tensor] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     frozen: Collection[str] = ()
@@ -197,11 +196,9 @@ class NetworkTrainee:
             run = now.run(self._dropping(feeds, rng), self.state)
             outputs = run.traces.reals(now.unit)
         self.state = {name: x.detach() for name, x in run.states.items()}
-        return self.task.loss(outputs, window.targets), self._penalty(run.states)
-
-    def _penalty(self, states: Mapping[str, Tensor]) -> Tensor | float:
-        wanted = self.phase == "float" and self.task.penalty is not None
-        return self.task.penalty(states) if wanted else 0.0
+        cells = [x for name, x in run.states.items() if name.rsplit(".")[-1] == "c"]
+        added = cell_penalty(self.config, cells) if self.phase == "float" else 0.0
+        return self.task.loss(outputs, window.targets), added
 
     def _dropping(self, feeds: Mapping[str, Batch], rng: np.random.Generator) -> dict[str, Batch]:
         """The feeds with what each dropout keeps, drawn at random for the whole batch."""

@@ -22,11 +22,11 @@ from irnn_hw.console import out
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import Tapes, available
 from irnn_hw.qat.integer import integer
-from irnn_hw.qat.language import SEQUENCE, norm_lstm
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.readout import Outputs, Readout
 from irnn_hw.qat.real import observe, real
 from irnn_hw.quant.quantize import Choices
+from irnn_hw.recipes.networks import SEQUENCE, norm_lstm
 
 SYMBOLS, SIZE, BATCH, STEPS, REPEATS = 10_000, 200, 20, 35, 8
 REFERENCE = "full precision, C++"
@@ -38,6 +38,7 @@ class Stock(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embedding, self.output = nn.Embedding(SYMBOLS, SIZE), nn.Linear(SIZE, SYMBOLS)
+        self.output.weight = self.embedding.weight
         self.of_x, self.of_h = (nn.Linear(SIZE, 4 * SIZE, bias=False) for _ in range(2))
         self.norm_x, self.norm_h = nn.LayerNorm(4 * SIZE), nn.LayerNorm(4 * SIZE)
         self.norm_c, self.bias = nn.LayerNorm(SIZE), nn.Parameter(torch.zeros(4 * SIZE))
@@ -58,7 +59,7 @@ class Stock(nn.Module):
 def steps(text: Tensor) -> dict[str, Callable[[], object]]:
     """Steps of training on a text (T + 1, batch), by what computes the logits; and parts of one."""
     tokens, targets = text[:-1], text[1:]
-    stock, masters = Stock(), Masters(norm_lstm(SYMBOLS, SIZE, 0.0, 1))
+    stock, masters = Stock(), Masters(norm_lstm(np.random.default_rng(1), SYMBOLS, SIZE, 0.0))
     parameters = [*stock.parameters(), *masters.values()]
     feed = {SEQUENCE: Feed(tokens.T.numpy())}
     batch = {SEQUENCE: Batch.of(feed[SEQUENCE])}
@@ -84,7 +85,7 @@ def steps(text: Tensor) -> dict[str, Callable[[], object]]:
         return run
 
     def output(compiled: bool) -> Outputs:
-        weights, bias = masters["logits.weights"], masters["logits.bias"]
+        weights, bias = masters["x.table"], masters["logits.bias"]
         return Outputs({}, {"logits": Readout(h, weights, bias, compiled)})
 
     optimizer = torch.optim.AdamW(masters.values(), lr=0.0, fused=True)

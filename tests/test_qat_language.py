@@ -7,13 +7,14 @@ import torch
 from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
-from irnn_hw.qat.language import SEQUENCE, WINDOW, norm_lstm, perplexity
+from irnn_hw.qat.language import WINDOW, perplexity
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.readout import Outputs
 from irnn_hw.qat.real import real
 from irnn_hw.qat.scans import Run
 from irnn_hw.qat.streams import Streams
 from irnn_hw.quant.network import without_dropout
+from irnn_hw.recipes.networks import SEQUENCE, norm_lstm
 
 SYMBOLS = 30
 TOKENS = np.random.default_rng(1).integers(0, SYMBOLS, 10 * (2 * WINDOW + 5)).astype(np.int32)
@@ -28,7 +29,7 @@ def test_equal_logits_are_as_many_choices_as_there_are_symbols():
 
 
 def test_windows_change_no_figure(monkeypatch):
-    walks = real(Masters(without_dropout(norm_lstm(SYMBOLS, 12, 0.5, 1))))
+    walks = real(Masters(without_dropout(norm_lstm(np.random.default_rng(1), SYMBOLS, 12, 0.5))))
 
     def run(feed: Feed, states):
         return walks.run({SEQUENCE: Batch.of(feed)}, states)

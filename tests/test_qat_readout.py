@@ -16,7 +16,7 @@ from irnn_hw.engine import readout as engine
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
 from irnn_hw.qat.integer import integer
-from irnn_hw.qat.language import SEQUENCE, WINDOW, norm_lstm, perplexity
+from irnn_hw.qat.language import WINDOW, perplexity
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.readout import Outputs, Readout
 from irnn_hw.qat.real import Reals, real
@@ -24,6 +24,7 @@ from irnn_hw.quant import cells
 from irnn_hw.quant.network import Network, run
 from irnn_hw.quant.nodes import Embedding
 from irnn_hw.quant.quantize import Choices
+from irnn_hw.recipes.networks import SEQUENCE, norm_lstm
 
 TAPES = available()
 # Rows, symbols and length: single ones, tails of vectors and tiles, several blocks and chunks.
@@ -190,7 +191,7 @@ def test_networks_have_the_loss_and_gradients_of_their_logits(name):
 
 
 def test_perplexity_needs_no_logits(monkeypatch):
-    masters = Masters(norm_lstm(40, 12, 0.0, 1))
+    masters = Masters(norm_lstm(np.random.default_rng(1), 40, 12, 0.0))
     tokens = np.random.default_rng(1).integers(0, 40, 10 * 2 * WINDOW + 1).astype(np.int32)
     found = []
     for tapes in (None, TAPES):

@@ -141,9 +141,10 @@ def test_results_are_kept_by_settings(recipe, tmp_path):
     run = replace(recipe.runs["float"], schedule={"float_steps": 5})
     changed = replace(recipe, runs={**recipe.runs, "float": run})
     assert load_results(tmp_path, changed)["float"] == {}
-    results_file(tmp_path, "small", 1).write_text("{}")
-    with pytest.raises(InputError, match="no results of a recipe; delete it, and train again"):
-        load_results(tmp_path, recipe)
+    for broken in ("{}", "[", '{"recipe": "small", "seed": 1, "runs": {"float": {}}}'):
+        results_file(tmp_path, "small", 1).write_text(broken)
+        with pytest.raises(InputError, match="no results of a recipe .*; delete it, and train"):
+            load_results(tmp_path, recipe)
 
 
 def test_the_page_shows_a_recipe(tmp_path):

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from golden.container import read_bytes
-from golden.errors import InputError
+from golden.container import read_bytes, reading
 from irnn_hw.files import write_json
 from irnn_hw.recipes.recipe import Recipe
 
@@ -55,7 +54,7 @@ def load_results(folder: Path, recipe: Recipe) -> dict[str, dict[int, Result]]:
     for seed, content in _files(folder, recipe):
         for name, fields in content["runs"].items():
             if name in recipe.runs and fields["settings"] == recipe.digest(name, seed):
-                found[name][seed] = Result(**fields)
+                found[name][seed] = _result(fields)
     return found
 
 
@@ -72,11 +71,14 @@ def _files(folder: Path, recipe: Recipe) -> Iterator[tuple[int, Mapping[str, Any
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    try:
+    with reading(str(path), "no results of a recipe", "delete it, and train again"):
         content: Mapping[str, Any] = json.loads(read_bytes(path, "results"))
-        names = {"recipe", "seed", "runs"}
-        if not names <= content.keys():
-            raise ValueError
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"{path}: no results of a recipe; delete it, and train again") from error
+        if not {"recipe", "seed"} <= content.keys():
+            raise ValueError("recipe, seed and runs expected")
+        for fields in content["runs"].values():
+            _result(fields)
     return content
+
+
+def _result(fields: Mapping[str, Any]) -> Result:
+    return Result(**fields)

@@ -2,6 +2,7 @@
 training that start from each other.
 
     title = "..."                    # and `source`, the paper's table
+    reference = "float"              # the run that others are measured by; else each one's first
     seeds = [1, 2, 3]
     [data]                           # corpus, and how it is read
     [network]                        # kind, and what `irnn_hw.recipes.networks` builds it from
@@ -32,7 +33,7 @@ from golden.errors import InputError
 
 PARTS = {
     "title": str, "source": str, "seeds": list, "data": dict, "network": dict, "schedule": dict,
-    "runs": list, "paper": dict, "published": dict,
+    "runs": list, "paper": dict, "published": dict, "reference": str,
 }  # fmt: skip
 NEEDED = ("title", "source", "seeds", "data", "network", "runs")
 SUFFIX = ".toml"
@@ -55,7 +56,8 @@ class Run:
 @dataclass(frozen=True)
 class Recipe:
     """name: that of the file. runs: each after the one it starts from. paper: its settings.
-    published: its figures, by run and part of the corpus."""
+    published: its figures, by run and part of the corpus. reference: the run that others are
+    measured by; None: each by the first of those it starts from."""
 
     name: str
     title: str
@@ -65,6 +67,7 @@ class Recipe:
     runs: Mapping[str, Run]
     paper: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    reference: str | None = None
 
     def digest(self, run: str, seed: int) -> str:
         """SHA-256 of all that decides the numbers of a run, beside the corpus and the code."""
@@ -171,7 +174,10 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     for key in published.keys() - runs.keys():
         raise InputError(f"published: {key!r} is no run")
     fixed = (content[key] for key in ("title", "source", "seeds", "data"))
-    return Recipe(name, *fixed, runs, content.get("paper", {}), published)
+    reference = content.get("reference")
+    if reference is not None and reference not in runs:
+        raise InputError(f"reference: {reference!r} is no run")
+    return Recipe(name, *fixed, runs, content.get("paper", {}), published, reference)
 
 
 def _runs(

@@ -25,7 +25,7 @@ Results = Mapping[str, Mapping[int, Result]]  # by run and seed
 @dataclass(frozen=True)
 class Row:
     """A run of a table. scores, changes: text by part of the corpus; changes are of a score from
-    that of the first run it starts from, seed by seed."""
+    that of the run it is measured by, seed by seed."""
 
     run: str
     seeds: int
@@ -94,7 +94,7 @@ def _chapter(recipe: Recipe, results: Results, figure: str) -> Chapter:
 
 def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Row:
     of = results[run]
-    origin = recipe.chain(run)[0].name
+    origin = recipe.reference or recipe.chain(run)[0].name
     scores, changes = {}, {}
     for part in parts:
         scores[part] = _spread([r.scores[part] for r in of.values()], 2)

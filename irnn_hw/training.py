@@ -15,7 +15,8 @@ from irnn_hw.recipes.recipe import load_recipe
 from irnn_hw.recipes.results import load_result, load_results, save_result
 
 if TYPE_CHECKING:
-    from irnn_hw.qat.experiments import Experiment, Trial
+    from irnn_hw.qat.experiments import Experiment
+    from irnn_hw.qat.trials import Trial
 
 SMOOTHED = 0.98  # of the loss and the speed that are shown: some fifty steps
 COMMANDS = ("irnn", "torchrun --nproc-per-node {} -m irnn_hw.cli")  # of one process, of several
@@ -39,7 +40,8 @@ def run_recipe(
     seeds, runs: of these alone, with what the runs start from; empty: all.
     """
     from irnn_hw.qat.distributed import processes
-    from irnn_hw.qat.experiments import Trial, experiment, schedule, train_trial
+    from irnn_hw.qat.experiments import experiment
+    from irnn_hw.qat.trials import Trial, schedule, train_trial
 
     recipe, among = load_recipe(name), processes()
     of = experiment(recipe, data)
@@ -112,6 +114,7 @@ class Meter:
         self, label: str, size: int, units: str, before: int, total: int, report: Bar | None
     ):
         self._label, self._size, self._units, self._report = label, size, units, report
+        self._words = units == "words"  # of which the loss is a perplexity
         self._before, self._total, self._phase, self._steps = before, total, "", 0
         self._nats, self._seconds, self._last = 0.0, 0.0, time.perf_counter()
 
@@ -128,10 +131,14 @@ class Meter:
             self._seconds += (1 - SMOOTHED) * (taken - self._seconds)
         if self._report is not None:
             speed = self._size / max(self._seconds, 1e-9)
-            text = f"{self._label}, {phase}: perplexity {math.exp(min(self._nats, 20)):.1f}"
-            self._report(self._before + step, self._total, f"{text}, {speed:,.0f} {self._units}/s")
+            text = f"{self._label}, {phase}: {self._loss}, {speed:,.0f} {self._units}/s"
+            self._report(self._before + step, self._total, text)
 
     def scored(self, score: float) -> None:
         """A score of the validation part."""
-        loss = math.exp(min(self._nats, 20))
-        console.print(f"{self._label}, {self._phase}: training {loss:.2f}, validation {score:.2f}")
+        console.print(f"{self._label}, {self._phase}: {self._loss}, validation {score:.2f}")
+
+    @property
+    def _loss(self) -> str:
+        perplexity = math.exp(min(self._nats, 20))
+        return f"perplexity {perplexity:.1f}" if self._words else f"loss {self._nats:.3f}"

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import tiny_recipe
 
 WHOLE, PARTS = "whole", "parts"  # folders
-IMPORTED = ("irnn_hw.cli", "irnn_hw.training", "irnn_hw.qat.experiments", "torch._dynamo")
+IMPORTED = ("irnn_hw.cli", "irnn_hw.training", "irnn_hw.qat.trials", "torch._dynamo")
 
 
 def trained(folder: Path, how: str, before: Callable[[], None]) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
 from irnn_hw.qat.config import STAGES, Schedule, TrainConfig
-from irnn_hw.qat.experiments import evaluated
+from irnn_hw.qat.trials import evaluated
 from irnn_hw.qat.export import export_model
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.masters import Masters

@@ -1,34 +1,26 @@
-"""Runs of recipes: corpora, networks, training, scores, results."""
+"""What recipes train: a corpus, its networks, and what is measured of them."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from golden.container import reading
 from golden.errors import InputError
 from golden.feed import Feed
+from irnn_hw.data.digits import Spoken, held_out, load_digits, strings
 from irnn_hw.data.words import load_words
-from irnn_hw.qat.compiled import available
-from irnn_hw.qat.config import ALL, PHASES, Schedule
 from irnn_hw.qat.language import perplexity
-from irnn_hw.qat.phases import Progress, TrainResult, threads
-from irnn_hw.qat.real import Reals
-from irnn_hw.qat.restored import Restored, restore
-from irnn_hw.qat.scans import Run as Taken
+from irnn_hw.qat.scans import Run
+from irnn_hw.qat.speech import speech_network, speech_task, word_errors
 from irnn_hw.qat.streams import Streams
-from irnn_hw.qat.trainee import Model, Task, language_task, train_network
+from irnn_hw.qat.trainee import Model, Task, language_task
 from irnn_hw.quant.network import Network
 from irnn_hw.recipes.networks import SEQUENCE, build
-from irnn_hw.recipes.recipe import Recipe, Run, check_fields, check_type
-from irnn_hw.recipes.results import Result
+from irnn_hw.recipes.recipe import Recipe, check_fields, check_type
 
-EPOCHS = "_epochs"  # a field of a schedule, in passes in place of steps
+STRINGS_SEED = 1  # of the strings that are scored: the same for all runs
 
 
 class Experiment(Protocol):
@@ -47,8 +39,8 @@ class Experiment(Protocol):
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
         """With random weights. Raises InputError for parameters that there are not."""
 
-    def task(self, network: Network, seed: int) -> Task:
-        """Its training."""
+    def task(self, network: Network, seed: int, fresh: bool) -> Task:
+        """Its training. fresh: from random weights."""
 
     def score(self, model: Model, part: str) -> float:
         """Of the network in evaluation."""
@@ -69,7 +61,7 @@ class Words:
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
         return build(seed, len(self.corpus.vocabulary), **parameters)
 
-    def task(self, network: Network, seed: int) -> Task:
+    def task(self, network: Network, seed: int, fresh: bool) -> Task:
         task = language_task(network, self.corpus.train, self.batch, self.window, self.source)
         of = {"corpus": self.corpus.name, "corpus_sha256": self.sha256}
         return replace(
@@ -77,13 +69,70 @@ class Words:
         )
 
     def score(self, model: Model, part: str) -> float:
-        def run(feed: Feed, states: Mapping[str, Tensor] | None) -> Taken:
+        def run(feed: Feed, states: Mapping[str, Tensor] | None) -> Run:
             return model.run({SEQUENCE: model.feed(feed)}, states)
 
         return perplexity(run, model.unit("logits"), getattr(self.corpus, part))
 
 
-EXPERIMENTS: Mapping[str, Callable[..., Experiment]] = {"ptb": Words, "wikitext-2": Words}
+class Digits:
+    """Strings of spoken digits, by a speaker that training does not hear, in noise.
+
+    speaker: held out. snr: of what is scored, dB; lowest, highest: of training. stretch, masked: as
+    of `Voices`. curriculum, smoothing: as of `speech_task`; a run that starts from another has no
+    curriculum. strings: scored of each part. epoch: steps between scores.
+    """
+
+    metric = "word errors, %"
+
+    def __init__(
+        self,
+        folder: Path | None,
+        corpus: str,
+        batch: int,
+        speaker: str,
+        snr: float,
+        lowest: float,
+        highest: float,
+        stretch: float,
+        masked: int,
+        curriculum: int,
+        smoothing: float,
+        strings: int,
+        epoch: int,
+    ):
+        self.recordings = load_digits(folder)
+        self.sha256, self.units, self.epoch = self.recordings.sha256, (batch, "strings"), epoch
+        self.voices = held_out(self.recordings, speaker, snr, (lowest, highest), stretch, masked)
+        self.parts: Sequence[str] = [part for part in self.voices if part != "train"]
+        self._training = {"batch": batch, "smoothing": smoothing}
+        self._curriculum, self._strings = curriculum, strings
+        self._heard: dict[str, list[Spoken]] = {}
+
+    def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
+        check_fields("network", speech_network, parameters, given=("seed", "kind"))
+        others = {name: value for name, value in parameters.items() if name != "kind"}
+        return speech_network(**others, seed=seed)
+
+    def task(self, network: Network, seed: int, fresh: bool) -> Task:
+        curriculum = self._curriculum if fresh else 0
+        voices = self.voices["train"]
+        return speech_task(
+            network, self.recordings, voices, **self._training, curriculum=curriculum, seed=seed
+        )
+
+    def score(self, model: Model, part: str) -> float:
+        if part not in self._heard:
+            of = self.voices[part]
+            self._heard[part] = strings(self.recordings, of, self._strings, STRINGS_SEED)
+        return word_errors(model, self._heard[part])
+
+
+EXPERIMENTS: Mapping[str, Callable[..., Experiment]] = {
+    "ptb": Words,
+    "wikitext-2": Words,
+    "digits": Digits,
+}
 
 
 def experiment(recipe: Recipe, folder: Path | None) -> Experiment:
@@ -96,115 +145,3 @@ def experiment(recipe: Recipe, folder: Path | None) -> Experiment:
         raise InputError(f"data.corpus: {corpus!r}; choose {', '.join(EXPERIMENTS)}")
     check_fields("data", EXPERIMENTS[corpus], recipe.data, given=("folder",))
     return EXPERIMENTS[corpus](folder=folder, **recipe.data)
-
-
-def schedule(recipe: Recipe, run: Run, seed: int, epoch: int) -> Schedule:
-    """Of a run. epoch: steps of a pass over the corpus.
-
-    Raises InputError for a field that is unknown, of another type, or outside of its domain."""
-    given: dict[str, Any] = dict.fromkeys((f"{phase}_steps" for phase in PHASES), 0)
-    given["range_steps"] = given.pop("ranges_steps")
-    types = {f.name: f.type for f in fields(Schedule) if f.name != "seed"}
-    with reading(f"recipe {recipe.name}, run {run.name!r}", "no schedule", "correct it"):
-        for name, value in run.schedule.items():
-            if name.endswith(EPOCHS):
-                check_type(name, value, float)
-                name, value = name.removesuffix(EPOCHS) + "_steps", round(value * epoch)
-            given[name] = value
-        for name, value in given.items():
-            if name not in types:
-                raise InputError(f"no field {name} of a schedule; there are {', '.join(types)}")
-            check_type(name, value, types[name])
-        return Schedule(**given, seed=seed, score_every=epoch)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One run of a recipe with one seed. path: of its checkpoint."""
-
-    recipe: Recipe
-    run: Run
-    seed: int
-    folder: Path
-
-    @property
-    def label(self) -> str:
-        return f"seed {self.seed}, {self.run.name}"
-
-    @property
-    def path(self) -> Path:
-        return self.folder / str(self.seed) / f"{self.run.name}.pt"
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides its numbers beside the schedule, by field of the recipe."""
-        parts = {"data": self.recipe.data, "network": self.run.network}
-        return {f"{part}.{name}": v for part, of in parts.items() for name, v in of.items()}
-
-    @property
-    def start(self) -> "Trial | None":
-        """That of the run it starts from."""
-        name = self.run.start
-        return None if name is None else replace(self, run=self.recipe.runs[name])
-
-
-def train_trial(
-    trial: Trial,
-    of: Experiment,
-    progress: Progress | None = None,
-    scored: Callable[[float], None] | None = None,
-) -> Result:
-    """Train a run to the end, from its checkpoint where there is one, and score it.
-
-    scored: called with each score of the validation part on the way.
-    """
-    recipe, run, start = trial.recipe, trial.run, trial.start
-    config = schedule(recipe, run, trial.seed, of.epoch)
-
-    def score(model: Model) -> float:
-        found = of.score(model, of.parts[0])
-        if scored is not None:
-            scored(found)
-        return found
-
-    task = of.task(of.network(trial.seed, run.network), trial.seed)
-    task = replace(task, score=score, settings=trial.settings)
-    origin = None if start is None else start.path
-    trained = train_network(config, task, trial.path, progress, origin)
-    restored = restore(trial.path, "float")
-    model = evaluated(restored)
-    with threads(config.threads), torch.no_grad():
-        scores = {part: round(of.score(model, part), 4) for part in of.parts}
-    for part, found in scores.items():
-        if not math.isfinite(found):
-            raise InputError(f"{trial.label}: the {of.metric} of {part} is {found}; lower the rate")
-    steps = {phase: config.steps(phase) for phase in PHASES}
-    return Result(
-        recipe.digest(run.name, trial.seed),
-        scores,
-        _curve(trained),
-        {phase: n for phase, n in steps.items() if n},
-        round(sum(trained.seconds.values()), 1),
-    )
-
-
-def evaluated(restored: Restored) -> Model:
-    """The network of a checkpoint as it has trained last: in real numbers, on its integers, or with
-    a part on codes."""
-    if not any(restored.content["losses"].get(phase) for phase in PHASES[1:]):
-        return Reals(restored.masters(), available())
-    if restored.config.quantized == ALL:
-        return restored.integer()
-    return restored.partial(available())
-
-
-def _curve(trained: TrainResult) -> dict[str, list[list[float]]]:
-    """By phase: steps done, mean loss in nats since the last point, and score."""
-    found: dict[str, list[list[float]]] = {}
-    for phase, points in trained.scores.items():
-        before = 0
-        for step, score in points:
-            nats = math.log(2) * float(np.mean(trained.losses[phase][before:step]))
-            found.setdefault(phase, []).append([step, round(nats, 4), round(score, 3)])
-            before = step
-    return found

@@ -107,7 +107,8 @@ def speech_task(
 ) -> Task:
     """Strings of the voices, drawn anew at each step; those of a step have as many digits.
 
-    curriculum: steps over which strings grow to their full length. smoothing: of the labels.
+    curriculum: steps of a phase over which strings grow to their full length; 0: for what has been
+    trained before. smoothing: of the labels.
     """
 
     def window(step: int) -> Window:

@@ -20,7 +20,7 @@ from irnn_hw.console import bar, compared, console, mutant_table, out, show, sta
 from irnn_hw.estimate.cli import estimate
 from irnn_hw.files import write_json
 from irnn_hw.interrupt import interruptible
-from irnn_hw.options import ConfigName, CorpusName, Json, ModelFile
+from irnn_hw.options import ConfigName, CorpusName, DataFolder, Json, ModelFile
 from irnn_hw.pwl_cli import app as pwl_app
 from irnn_hw.sweep.cli import sweep
 from irnn_hw.training_cli import export, import_command, train, verify
@@ -81,13 +81,23 @@ def run(
             "signal-to-quantization-noise ratio too."
         ),
     ] = False,
+    data: DataFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Run the golden model: over a corpus' held-out text, or on from a prompt."""
+    """Run the golden model: over a corpus' held-out text, or on from a prompt.
+
+    A model of words is run over the test part of its own corpus, below --data.
+    """
     from irnn_hw import steps
     from irnn_hw.data.corpus import load_corpus
+    from irnn_hw.evaluate import word_perplexity
 
     network = IntModel.load(model)
+    if network.metadata.get("task") == "word-lm":
+        with bar("run") as report:
+            figures = word_perplexity(network, data, report)
+        show(figures, str(model), as_json)
+        return
     if prompt is not None:
         written = steps.write_text(network, prompt, writes, temperature, seed)
         print(json.dumps({"read": prompt, "written": written}) if as_json else written)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from golden.executor import Executor
 from golden.fixed import ClampCount, FixedPoint
 from golden.model import IntModel
 from irnn_hw.data.corpus import Corpus
+from irnn_hw.data.words import load_words
 from irnn_hw.quant.multipliers import fixed_point
 
 Int64 = NDArray[np.int64]
 
 STREAMS = 32  # parallel: the golden model is faster by the batch
+WORD_STREAMS, WORD_CHUNK = 20, 35  # of words, a step of which has tens of thousands of logits
 SAMPLER_WIDTH = 24  # times a 32-bit logit: within the 2^62 of golden.fixed.rescale
 
 
@@ -36,6 +39,38 @@ def held_out_streams(corpus: Corpus, streams: int = STREAMS) -> tuple[Int64, Int
         part[: streams * length].reshape(streams, length) for part in (codes, codes[1:])
     )
     return inputs, targets
+
+
+def word_chunks(model: IntModel, folder: Path | None) -> list[tuple[Int64, Int64]]:
+    """Inputs and targets (WORD_STREAMS, T) of the test part of the word corpus that the model was
+    trained on, below `folder`: streams in chunks that go on one from another.
+
+    Raises InputError for another corpus."""
+    corpus = load_words(model.metadata["corpus"], folder)
+    if corpus.sha256 != model.metadata["corpus_sha256"]:
+        raise InputError(f"corpus {corpus.name}: not the one that the model was trained on")
+    length = (len(corpus.test) - 1) // WORD_STREAMS
+    inputs, targets = (
+        part[: WORD_STREAMS * length].reshape(WORD_STREAMS, length).astype(np.int64)
+        for part in (corpus.test, corpus.test[1:])
+    )
+    chunks = (slice(n, n + WORD_CHUNK) for n in range(0, length, WORD_CHUNK))
+    return [(inputs[:, chunk], targets[:, chunk]) for chunk in chunks]
+
+
+def word_perplexity(
+    model: IntModel, folder: Path | None, progress: Callable[[int, int], None] | None = None
+) -> dict[str, float]:
+    """The golden model over `word_chunks`: words, and perplexity."""
+    executor, bits, words = Executor(model, WORD_STREAMS), 0.0, 0
+    chunks = word_chunks(model, folder)
+    for n, (tokens, targets) in enumerate(chunks):
+        logits = executor.run(tokens)[model.output]
+        bits += bits_per_character(logits, targets, model.output_scale) * targets.size
+        words += targets.size
+        if progress is not None:
+            progress(n + 1, len(chunks))
+    return {"words": words, "perplexity_int": round(2 ** (bits / words), 4)}
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from golden.model import SEQUENCE, IntModel
 from golden.operations import Input
 from golden.program import Program
 from irnn_hw.data.corpus import Corpus
-from irnn_hw.data.words import load_words
-from irnn_hw.evaluate import STREAMS, held_out_streams
+from irnn_hw.evaluate import STREAMS, held_out_streams, word_chunks
 from irnn_hw.inputs import read_inputs
 from sim.lockstep import compare_tensors
 
@@ -25,7 +24,6 @@ Figures = dict[str, Any]
 Feeds = dict[str, Feed]
 
 CHUNK = 256  # time steps whose tensors are held at once
-WORD_STREAMS, WORD_CHUNK = 20, 35  # the same, where a step has tens of thousands of logits
 
 
 def text_parts(model: IntModel, corpus: Corpus) -> list[Feeds]:
@@ -43,13 +41,7 @@ def text_parts(model: IntModel, corpus: Corpus) -> list[Feeds]:
 def word_parts(model: IntModel, folder: Path | None) -> list[Feeds]:
     """The test part of the word corpus that the model was trained on, in streams, cut into parts
     that go on one from another. folder: of the corpora."""
-    corpus = load_words(model.metadata["corpus"], folder)
-    if corpus.sha256 != model.metadata["corpus_sha256"]:
-        raise InputError(f"corpus {corpus.name}: not the one that the model was trained on")
-    length = len(corpus.test) // WORD_STREAMS
-    tokens = corpus.test[: WORD_STREAMS * length].reshape(WORD_STREAMS, length)
-    starts = range(0, length, WORD_CHUNK)
-    return [{SEQUENCE: Feed(tokens[:, n : n + WORD_CHUNK])} for n in starts]
+    return [{SEQUENCE: Feed(tokens)} for tokens, _ in word_chunks(model, folder)]
 
 
 def input_parts(model: IntModel, path: Path) -> list[Feeds]:

@@ -201,6 +201,8 @@ def test_distances():
         assert distance(a, b) == distance(b, a) == expected
 
 
-def test_an_unknown_preset_is_refused():
+def test_what_no_network_has_is_refused():
+    with pytest.raises(InputError, match=r"^context: scores of 12 bits; choose 8 or 16$"):
+        speech_network("asr16", attention_bits=12)
     with pytest.raises(InputError, match=r"^preset: 'asr8'; choose lm8, asr16$"):
         speech_network("asr8")

@@ -78,8 +78,8 @@ class Words:
 class Digits:
     """Strings of spoken digits, by a speaker that training does not hear, in noise.
 
-    speaker: held out. snr: of what is scored, dB; lowest, highest: of training. stretch, masked: as
-    of `Voices`. curriculum, smoothing: as of `speech_task`; a run that starts from another has no
+    speaker: held out. snr: of what is scored of it, dB; known_snr: of the speakers that training
+    hears, takes apart; lowest, highest: of training. stretch, masked: as of `Voices`. curriculum, smoothing: as of `speech_task`; a run that starts from another has no
     curriculum. strings: scored of each part. epoch: steps between scores.
     """
 
@@ -92,6 +92,7 @@ class Digits:
         batch: int,
         speaker: str,
         snr: float,
+        known_snr: float,
         lowest: float,
         highest: float,
         stretch: float,
@@ -103,7 +104,9 @@ class Digits:
     ):
         self.recordings = load_digits(folder)
         self.sha256, self.units, self.epoch = self.recordings.sha256, (batch, "strings"), epoch
-        self.voices = held_out(self.recordings, speaker, snr, (lowest, highest), stretch, masked)
+        voices = held_out(self.recordings, speaker, snr, (lowest, highest), stretch, masked)
+        known = replace(voices["known"], snr=(known_snr, known_snr))
+        self.voices = {**voices, "known": known}
         self.parts: Sequence[str] = [part for part in self.voices if part != "train"]
         self._training = {"batch": batch, "smoothing": smoothing}
         self._curriculum, self._strings = curriculum, strings

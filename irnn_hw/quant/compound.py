@@ -105,6 +105,8 @@ class Attend(Node):
     def __post_init__(self) -> None:
         query, key, _ = self.inputs
         width, bits = len(self.v), self.score_bits
+        if bits not in (8, 16):
+            raise InputError(f"{self.name}: scores of {bits} bits; choose 8 or 16")
         total = Add(name=f"{self.name}.total", inputs=(query, key), length=width, bits=bits)
         tanh = Activation(
             name=f"{self.name}.tanh", inputs=(total.name,), length=width, function="tanh"

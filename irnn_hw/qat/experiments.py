@@ -20,6 +20,7 @@ from irnn_hw.quant.network import Network
 from irnn_hw.recipes.networks import SEQUENCE, build
 from irnn_hw.recipes.recipe import Recipe, check_fields, check_type
 
+SPEECH_KIND = "speech"
 STRINGS_SEED = 1  # of the strings that are scored: the same for all runs
 
 
@@ -79,8 +80,9 @@ class Digits:
     """Strings of spoken digits, by a speaker that training does not hear, in noise.
 
     speaker: held out. snr: of what is scored of it, dB; known_snr: of the speakers that training
-    hears, takes apart; lowest, highest: of training. stretch, masked: as of `Voices`. curriculum, smoothing: as of `speech_task`; a run that starts from another has no
-    curriculum. strings: scored of each part. epoch: steps between scores.
+    hears, takes apart; lowest, highest: of training. stretch, masked: as of `Voices`. curriculum,
+    smoothing: as of `speech_task`; a run that starts from another has no curriculum. strings:
+    scored of each part. epoch: steps between scores.
     """
 
     metric = "word errors, %"
@@ -113,8 +115,10 @@ class Digits:
         self._heard: dict[str, list[Spoken]] = {}
 
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
-        check_fields("network", speech_network, parameters, given=("seed", "kind"))
         others = {name: value for name, value in parameters.items() if name != "kind"}
+        if parameters["kind"] != SPEECH_KIND:
+            raise InputError(f"network.kind: {parameters['kind']!r}; of digits it is {SPEECH_KIND}")
+        check_fields("network", speech_network, others, given=("seed",))
         return speech_network(**others, seed=seed)
 
     def task(self, network: Network, seed: int, fresh: bool) -> Task:

@@ -125,7 +125,7 @@ def verify(
 ) -> None:
     """Compare training module, golden model and NPU over a test set, value by value."""
     from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.verify import input_parts, text_parts, word_parts
+    from irnn_hw.verify import digit_parts, input_parts, text_parts, word_parts
     from irnn_hw.verify import verify as run_verify
 
     network = IntModel.load(model)
@@ -133,6 +133,8 @@ def verify(
         parts = input_parts(network, inputs)
     elif network.metadata.get("task") == "word-lm":
         parts = word_parts(network, data)
+    elif network.metadata.get("task") == "digits":
+        parts = digit_parts(network, data)
     else:
         parts = text_parts(network, load_corpus(corpus))
     with bar("verify") as report:

@@ -15,6 +15,7 @@ from golden.model import SEQUENCE, IntModel
 from golden.operations import Input
 from golden.program import Program
 from irnn_hw.data.corpus import Corpus
+from irnn_hw.data.digits import STRINGS_SEED, held_out, load_digits, spelled, strings
 from irnn_hw.evaluate import STREAMS, held_out_streams, word_chunks
 from irnn_hw.inputs import read_inputs
 from sim.lockstep import compare_tensors
@@ -24,6 +25,7 @@ Figures = dict[str, Any]
 Feeds = dict[str, Feed]
 
 CHUNK = 256  # time steps whose tensors are held at once
+STRINGS = 50  # spoken strings at once: of as many, attention holds every pair of steps
 
 
 def text_parts(model: IntModel, corpus: Corpus) -> list[Feeds]:
@@ -42,6 +44,15 @@ def word_parts(model: IntModel, folder: Path | None) -> list[Feeds]:
     """The test part of the word corpus that the model was trained on, in streams, cut into parts
     that go on one from another. folder: of the corpora."""
     return [{SEQUENCE: Feed(tokens)} for tokens, _ in word_chunks(model, folder)]
+
+
+def digit_parts(model: IntModel, folder: Path | None) -> list[Feeds]:
+    """The strings of digits that the model was tested on, some at once; each starts anew."""
+    recordings, of = load_digits(folder), model.metadata
+    voices = held_out(recordings, of["speaker"], of["snr"], (0, 0))["test"]
+    said = strings(recordings, voices, of["strings"], STRINGS_SEED)
+    said.sort(key=lambda s: len(s.features))
+    return [spelled(said[n : n + STRINGS]) for n in range(0, len(said), STRINGS)]
 
 
 def input_parts(model: IntModel, path: Path) -> list[Feeds]:
@@ -71,7 +82,8 @@ def verify(
     from irnn_hw.qat.verify import compare_with_module  # torch is slow to import, and optional
 
     report = None if progress is None else lambda done: progress(done, len(parts), "module")
-    counts = {"module": compare_with_module(model, checkpoint, parts, every, report)}
+    fresh = model.metadata.get("task") == "digits"
+    counts = {"module": compare_with_module(model, checkpoint, parts, every, report, fresh)}
     if program is not None:
         counts["npu"] = compare_with_machine(model, program, parts, progress)
     compared, differing = (

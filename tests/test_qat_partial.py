@@ -13,7 +13,6 @@ from golden.feed import Feed
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
 from irnn_hw.qat.config import STAGES, Schedule, TrainConfig
-from irnn_hw.qat.trials import evaluated
 from irnn_hw.qat.export import export_model
 from irnn_hw.qat.integer import integer
 from irnn_hw.qat.masters import Masters
@@ -21,6 +20,7 @@ from irnn_hw.qat.partial import Codes, partial, rounding
 from irnn_hw.qat.real import Reals
 from irnn_hw.qat.restored import restore
 from irnn_hw.qat.trainee import language_task, train_network
+from irnn_hw.qat.trials import evaluated
 from irnn_hw.quant import cells
 from irnn_hw.quant.compound import Attend, MadNorm
 from irnn_hw.quant.network import Network, run

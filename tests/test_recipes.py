@@ -143,7 +143,7 @@ def test_results_are_kept_by_settings(recipe, tmp_path):
     assert load_results(tmp_path, changed)["float"] == {}
     for broken in ("{}", "[", '{"recipe": "small", "seed": 1, "runs": {"float": {}}}'):
         results_file(tmp_path, "small", 1).write_text(broken)
-        with pytest.raises(InputError, match="no results of a recipe .*; delete it, and train"):
+        with pytest.raises(InputError, match=r"no results of a recipe .*; delete it, and train"):
             load_results(tmp_path, recipe)
 
 

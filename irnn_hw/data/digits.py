@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from golden.container import read_bytes
 from golden.errors import InputError
+from golden.feed import Feed
 from irnn_hw.data.words import data_folder
 
 DIGITS = 10
@@ -30,6 +31,11 @@ FEATURES = BANDS * STACKED
 GAP = 0.2  # seconds: the longest before, between and after digits
 LONGEST = 7  # digits of a string
 TESTED = 5  # takes: the first ones are the data set's own test part
+SPEECH, TEXT = "speech", "text"  # sequences of a network
+END = DIGITS  # the symbol before the first digit and after the last
+SYMBOLS = DIGITS + 1
+PADDED = 16  # steps: lengths of speech are multiples, so that few tapes are made (`compiled`)
+STRINGS_SEED = 1  # of the strings that are scored: the same for all networks
 FLOOR = 1e-8  # of an energy: below that of one bit of 16
 
 Float32 = NDArray[np.float32]
@@ -194,6 +200,25 @@ def strings(recordings: Recordings, voices: Voices, count: int, seed: int) -> li
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, LONGEST + 1, count)
     return [speak(recordings, voices, rng.integers(0, DIGITS, n).tolist(), rng) for n in sizes]
+
+
+def heard(spoken: Sequence[Spoken]) -> Feed:
+    """The features of strings, padded at the end."""
+    lengths = np.array([len(s.features) for s in spoken])
+    steps = -(-int(lengths.max()) // PADDED) * PADDED
+    features = np.zeros((len(spoken), steps, FEATURES), np.float32)
+    for row, s in zip(features, spoken, strict=True):
+        row[: len(s.features)] = s.features
+    return Feed(None, {"features": features}, lengths)
+
+
+def spelled(spoken: Sequence[Spoken]) -> dict[str, Feed]:
+    """Strings as they are heard, and what a decoder reads of them: END, then the digits."""
+    lengths = np.array([1 + len(s.digits) for s in spoken])
+    tokens = np.full((len(spoken), lengths.max()), END)
+    for row, s in zip(tokens, spoken, strict=True):
+        row[1 : 1 + len(s.digits)] = s.digits
+    return {SPEECH: heard(spoken), TEXT: Feed(tokens, lengths=lengths)}
 
 
 def _played(samples: Float32, speed: float) -> Float32:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from golden.errors import InputError
 from golden.feed import Feed
-from irnn_hw.data.digits import Spoken, held_out, load_digits, strings
+from irnn_hw.data.digits import STRINGS_SEED, Spoken, held_out, load_digits, strings
 from irnn_hw.data.words import load_words
 from irnn_hw.qat.language import perplexity
 from irnn_hw.qat.scans import Run
@@ -21,7 +21,6 @@ from irnn_hw.recipes.networks import SEQUENCE, build
 from irnn_hw.recipes.recipe import Recipe, check_fields, check_type
 
 SPEECH_KIND = "speech"
-STRINGS_SEED = 1  # of the strings that are scored: the same for all runs
 
 
 class Experiment(Protocol):
@@ -112,6 +111,7 @@ class Digits:
         self.parts: Sequence[str] = [part for part in self.voices if part != "train"]
         self._training = {"batch": batch, "smoothing": smoothing}
         self._curriculum, self._strings = curriculum, strings
+        self._tested = {"speaker": speaker, "snr": snr, "strings": strings}
         self._heard: dict[str, list[Spoken]] = {}
 
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
@@ -123,10 +123,15 @@ class Digits:
 
     def task(self, network: Network, seed: int, fresh: bool) -> Task:
         curriculum = self._curriculum if fresh else 0
-        voices = self.voices["train"]
-        return speech_task(
-            network, self.recordings, voices, **self._training, curriculum=curriculum, seed=seed
+        task = speech_task(
+            network,
+            self.recordings,
+            self.voices["train"],
+            **self._training,
+            curriculum=curriculum,
+            seed=seed,
         )
+        return replace(task, metadata={"task": "digits", **self._tested})
 
     def score(self, model: Model, part: str) -> float:
         if part not in self._heard:

@@ -13,7 +13,20 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from golden.feed import Feed
-from irnn_hw.data.digits import DIGITS, FEATURES, LONGEST, Recordings, Spoken, Voices, speak
+from irnn_hw.data.digits import (
+    DIGITS,
+    END,
+    FEATURES,
+    LONGEST,
+    SPEECH,
+    SYMBOLS,
+    TEXT,
+    Recordings,
+    Spoken,
+    Voices,
+    heard,
+    speak,
+)
 from irnn_hw.qat.readout import Outputs
 from irnn_hw.qat.trainee import Model, Task, Window
 from irnn_hw.quant import cells
@@ -23,11 +36,6 @@ from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Dropout, Embedding, Input
 from irnn_hw.quant.params import Float64
 from irnn_hw.quant.presets import preset_named
-
-SPEECH, TEXT = "speech", "text"  # sequences
-END = DIGITS  # the symbol before the first digit and after the last
-SYMBOLS = DIGITS + 1
-PADDED = 16  # steps: lengths of speech are multiples, so that few tapes are made (`compiled`)
 
 
 def speech_network(
@@ -131,16 +139,6 @@ def speech_task(
     settings = {"voices": repr(voices), "batch": batch, "curriculum": curriculum,
                 "smoothing": smoothing, "data seed": seed}  # fmt: skip
     return Task(network, window, loss, recordings.sha256, settings=settings)
-
-
-def heard(spoken: Sequence[Spoken]) -> Feed:
-    """The features of strings, padded at the end."""
-    lengths = np.array([len(s.features) for s in spoken])
-    steps = -(-int(lengths.max()) // PADDED) * PADDED
-    features = np.zeros((len(spoken), steps, FEATURES), np.float32)
-    for row, s in zip(features, spoken, strict=True):
-        row[: len(s.features)] = s.features
-    return Feed(None, {"features": features}, lengths)
 
 
 def word_errors(model: Model, strings: Sequence[Spoken], batch: int = 50) -> float:

@@ -28,12 +28,14 @@ def compare_with_module(
     parts: Iterable[Feeds],
     every: bool = False,
     progress: Callable[[int], None] | None = None,
+    fresh: bool = False,
 ) -> Counts:
     """Outputs, or every tensor that has a value a step, of the module of the checkpoint at `path`
     against those of the model.
 
-    parts: feeds with real inputs, which go on one from another. progress: called with the parts
-    done. Raises InputError for a model of other tensors, or a checkpoint without quantized weights.
+    parts: feeds with real inputs, which go on one from another, or, fresh, each start anew.
+    progress: called with the parts done. Raises InputError for a model of other tensors, or a
+    checkpoint without quantized weights.
     """
     restored = restore(path, "lut")
     tensors = _tensors(model) if every else [o.tensor for o in model.outputs]
@@ -44,7 +46,8 @@ def compare_with_module(
         for n, feeds in enumerate(parts):
             codes = {name: module.taken.feed(feed) for name, feed in feeds.items()}
             batches = {name: module.twin.feed(feed) for name, feed in codes.items()}
-            if executor is None:
+            if executor is None or fresh:
+                states = None
                 executor = Executor(model, next(iter(batches.values())).shape[1], tensors)
             expected, found = executor.run(codes), module.run(batches, states)
             states = found.states

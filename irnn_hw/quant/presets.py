@@ -35,7 +35,8 @@ class Preset:
         return LstmOptions(self.gate_bits, self.cell_bits, coupled, capped, projection, norms, bias)
 
 
-# Attention has 16-bit sums and scores, and all else 8 bits, in both (section 4.3, appendix A.1).
+# Attention has 16-bit sums and scores in both, unless `Attend` says 8, and all else 8 bits (section
+# 4.3, appendix A.1).
 PRESETS = {
     "lm8": Preset(8, 8, 32, 32),  # language models: Tables 1 and 2
     "asr16": Preset(16, 16, 96, 160),  # speech: Table 3

@@ -167,7 +167,8 @@ def _draw_curves(axes: Axes, recipe: Recipe, results: Results) -> None:
             axes.plot(*zip(*points, strict=True), color=colour, lw=1.2, label=label)
     axes.set_xlabel("training step")
     axes.set_ylabel("validation score")
-    axes.legend()
+    if firsts:
+        axes.legend()
 
 
 def _draw_scores(axes: Axes, recipe: Recipe, results: Results) -> None:

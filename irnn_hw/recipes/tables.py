@@ -51,6 +51,7 @@ class Chapter:
     metric: str
     unit: str  # of changes
     parts: Sequence[str]
+    told: Sequence[str]  # parts of which the paper has figures
     rows: Sequence[Row]
     settings: Sequence[Setting]
     minutes: float
@@ -89,7 +90,9 @@ def _chapter(recipe: Recipe, results: Results, figure: str) -> Chapter:
     rows = [_row(recipe, results, run, parts) for run in results]
     seconds = sum(r.seconds for seeds in results.values() for r in seeds.values())
     metric, unit = ("word errors, %", "points") if _of_errors(recipe) else ("perplexity", "%")
-    return Chapter(recipe, metric, unit, parts, rows, _settings(recipe), seconds / 60, figure)
+    told = [part for part in parts if any(part in of for of in recipe.published.values())]
+    settings, minutes = _settings(recipe), seconds / 60
+    return Chapter(recipe, metric, unit, parts, told, rows, settings, minutes, figure)
 
 
 def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Row:
@@ -172,10 +175,10 @@ def _draw_curves(axes: Axes, recipe: Recipe, results: Results) -> None:
 
 
 def _draw_scores(axes: Axes, recipe: Recipe, results: Results) -> None:
-    """Scores of the last part, a point a seed and a bar for their mean."""
+    """Scores of the test part, a point a seed and a bar for their mean."""
     runs = list(results)[::-1]
     for y, run in enumerate(runs):
-        values = [list(r.scores.values())[-1] for r in results[run].values()]
+        values = [r.scores["test"] for r in results[run].values()]
         axes.plot(values, [y] * len(values), "o", color=BLUE, ms=4, mec="white", mew=0.6)
         axes.plot([mean(values)], [y], "|", color=ORANGE, ms=14, mew=2)
     axes.set_yticks(range(len(runs)), runs)

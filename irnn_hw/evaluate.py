@@ -30,11 +30,16 @@ def held_out_streams(corpus: Corpus, streams: int = STREAMS) -> tuple[Int64, Int
     Each starts from the zero state. Raises InputError for a text shorter than two a stream.
     """
     codes = corpus.encode(corpus.held_out)
-    length = (len(codes) - 1) // streams
-    if length < 1:
+    if len(codes) <= streams:
         raise InputError(
             f"held-out text: {len(codes)} characters for {streams} streams; give a longer corpus"
         )
+    return _cut(codes, streams)
+
+
+def _cut(codes: Int64, streams: int) -> tuple[Int64, Int64]:
+    """Inputs and targets (streams, T) of codes (N,); what does not fill the streams is left."""
+    length = (len(codes) - 1) // streams
     inputs, targets = (
         part[: streams * length].reshape(streams, length) for part in (codes, codes[1:])
     )
@@ -49,12 +54,8 @@ def word_chunks(model: IntModel, folder: Path | None) -> list[tuple[Int64, Int64
     corpus = load_words(model.metadata["corpus"], folder)
     if corpus.sha256 != model.metadata["corpus_sha256"]:
         raise InputError(f"corpus {corpus.name}: not the one that the model was trained on")
-    length = (len(corpus.test) - 1) // WORD_STREAMS
-    inputs, targets = (
-        part[: WORD_STREAMS * length].reshape(WORD_STREAMS, length).astype(np.int64)
-        for part in (corpus.test, corpus.test[1:])
-    )
-    chunks = (slice(n, n + WORD_CHUNK) for n in range(0, length, WORD_CHUNK))
+    inputs, targets = _cut(corpus.test.astype(np.int64), WORD_STREAMS)
+    chunks = (slice(n, n + WORD_CHUNK) for n in range(0, inputs.shape[1], WORD_CHUNK))
     return [(inputs[:, chunk], targets[:, chunk]) for chunk in chunks]
 
 

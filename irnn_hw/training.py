@@ -12,7 +12,7 @@ from rich.table import Table
 from golden.container import reading
 from irnn_hw.console import console, out
 from irnn_hw.recipes.recipe import load_recipe
-from irnn_hw.recipes.results import load_result, load_results, save_result
+from irnn_hw.recipes.results import load_results, save_result
 
 if TYPE_CHECKING:
     from irnn_hw.qat.experiments import Experiment
@@ -50,7 +50,8 @@ def run_recipe(
         for seed in seeds or recipe.seeds
         for run in recipe.chosen(runs)
     ]
-    left = [t for t in trials if load_result(results, recipe, t.run.name, t.seed) is None]
+    found = load_results(results, recipe)
+    left = [t for t in trials if t.seed not in found[t.run.name]]
     steps = [schedule(recipe, t.run, t.seed, of.epoch).all_steps for t in left]
     _build(of, left)
     among.agree("the runs that are left", [t.label for t in left])

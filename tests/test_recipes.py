@@ -10,7 +10,7 @@ import pytest
 from golden.errors import InputError
 from irnn_hw.recipes.networks import build
 from irnn_hw.recipes.recipe import load_recipe, recipe_names
-from irnn_hw.recipes.results import Result, load_result, load_results, results_file, save_result
+from irnn_hw.recipes.results import Result, load_results, results_file, save_result
 from irnn_hw.recipes.tables import write_tables
 
 TEXT = """
@@ -136,8 +136,9 @@ def test_results_are_kept_by_settings(recipe, tmp_path):
         save_result(tmp_path, recipe, 1, "abc", "irnn train", run, result)
     content = json.loads(results_file(tmp_path, "small", 1).read_text())
     assert list(content["runs"]) == ["float", "tables"]
-    assert load_result(tmp_path, recipe, "float", 1) == replace(RESULT, settings=settings)
-    assert load_result(tmp_path, recipe, "float", 2) is None
+    found = load_results(tmp_path, recipe)["float"]
+    assert found.get(1) == replace(RESULT, settings=settings)
+    assert found.get(2) is None
     run = replace(recipe.runs["float"], schedule={"float_steps": 5})
     changed = replace(recipe, runs={**recipe.runs, "float": run})
     assert load_results(tmp_path, changed)["float"] == {}

@@ -7,7 +7,9 @@ from golden.errors import InputError
 from irnn_hw.quant.pwl_methods import METHODS
 from irnn_hw.quant.quantize import Choices
 
-PHASES = ("float", "ranges", "lut", "pwl")
+# By phase, the field of a schedule that says its steps.
+STEPS = {"float": "float_steps", "ranges": "range_steps", "lut": "lut_steps", "pwl": "pwl_steps"}
+PHASES = tuple(STEPS)
 OPTIMIZERS = ("adamw", "sgd")
 # What is on codes, each with what is before it (`irnn_hw.qat.partial`); ALL: a network of integers.
 STAGES = ("weights", "products", "elements", "all")
@@ -65,12 +67,8 @@ class Schedule:
                 raise InputError(f"{name}: {getattr(self, name)} is not below 1")
 
     def steps(self, phase: str) -> int:
-        return {
-            "float": self.float_steps,
-            "ranges": self.range_steps,
-            "lut": self.lut_steps,
-            "pwl": self.pwl_steps,
-        }[phase]
+        steps: int = getattr(self, STEPS[phase])
+        return steps
 
     @property
     def all_steps(self) -> int:

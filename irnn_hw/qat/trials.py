@@ -12,7 +12,7 @@ import torch
 from golden.container import reading
 from golden.errors import InputError
 from irnn_hw.qat.compiled import available
-from irnn_hw.qat.config import ALL, PHASES, Schedule
+from irnn_hw.qat.config import ALL, PHASES, STEPS, Schedule
 from irnn_hw.qat.experiments import Experiment
 from irnn_hw.qat.phases import Progress, TrainResult, threads
 from irnn_hw.qat.real import Reals
@@ -28,8 +28,7 @@ def schedule(recipe: Recipe, run: Run, seed: int, epoch: int) -> Schedule:
     """Of a run. epoch: steps of a pass over the corpus.
 
     Raises InputError for a field that is unknown, of another type, or outside of its domain."""
-    given: dict[str, Any] = dict.fromkeys((f"{phase}_steps" for phase in PHASES), 0)
-    given["range_steps"] = given.pop("ranges_steps")
+    given: dict[str, Any] = dict.fromkeys(STEPS.values(), 0)
     types = {f.name: f.type for f in fields(Schedule) if f.name != "seed"}
     with reading(f"recipe {recipe.name}, run {run.name!r}", "no schedule", "correct it"):
         for name, value in run.schedule.items():

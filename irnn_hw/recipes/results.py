@@ -58,11 +58,6 @@ def load_results(folder: Path, recipe: Recipe) -> dict[str, dict[int, Result]]:
     return found
 
 
-def load_result(folder: Path, recipe: Recipe, run: str, seed: int) -> Result | None:
-    """One of `load_results`; None: there is none."""
-    return load_results(folder, recipe)[run].get(seed)
-
-
 def _files(folder: Path, recipe: Recipe) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for path in sorted(folder.glob(f"{recipe.name}-*.json")):
         content = _read(path)

@@ -74,8 +74,8 @@ class Restored:
         arrays = self.content[weights]
         return Masters(rebuild(self.content["structure"], arrays, str(self.path)))
 
-    def integer(self, keep: Iterable[str] | None = ()) -> Integer:
-        """The network on its integers, as training left it. keep: as of `integer`.
+    def integer(self, keep: Iterable[str] | None = (), tapes: Tapes | None = None) -> Integer:
+        """The network on its integers, as training left it. keep, tapes: as of `integer`.
 
         Raises InputError where it has trained with a part on codes alone."""
         if self.config.quantized != ALL:
@@ -83,7 +83,7 @@ class Restored:
                 f"{self.path}: trained with quantized = {self.config.quantized!r}, which has no "
                 f"integers; train with {ALL!r}"
             )
-        return integer(self.masters(), self.ranges, self.choices, keep)
+        return integer(self.masters(), self.ranges, self.choices, keep, tapes=tapes)
 
     def partial(self, tapes: Tapes | None = None) -> Reals:
         """The network with a part on codes, as training left it. tapes: as of `partial`."""

@@ -119,7 +119,7 @@ def evaluated(restored: Restored) -> Model:
     if not any(restored.content["losses"].get(phase) for phase in PHASES[1:]):
         return Reals(restored.masters(), available())
     if restored.config.quantized == ALL:
-        return restored.integer()
+        return restored.integer(tapes=available())
     return restored.partial(available())
 
 

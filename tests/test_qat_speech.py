@@ -56,9 +56,13 @@ def recordings():
     return Recordings(tones, "tones")
 
 
+def network(preset, size=SIZE, seed=1, **options):
+    return speech_network(np.random.default_rng(seed), SYMBOLS, preset, size, **options)
+
+
 def quantized(recordings, preset, attention_bits):
     """The integers of random weights that are large enough to say something."""
-    masters = Masters(speech_network(preset, SIZE, attention_bits=attention_bits, seed=3))
+    masters = Masters(network(preset, SIZE, seed=3, attention_bits=attention_bits))
     with torch.no_grad():
         for name, array in masters.items():
             array.mul_(1 if name.endswith(("bias", "table")) else 3)
@@ -112,8 +116,8 @@ def test_words_are_those_of_a_decoder_that_takes_one_step_after_another(recordin
 
 
 def test_it_trains_through_all_phases_and_stays_exact(recordings, tmp_path):
-    network = speech_network("lm8", SIZE, dropout=0.1, attention_bits=8)
-    task = speech_task(network, recordings, VOICES, batch=8, curriculum=200)
+    net = network("lm8", SIZE, dropout=0.1, attention_bits=8)
+    task = speech_task(net, recordings, VOICES, batch=8, curriculum=200)
     schedule = Schedule(float_steps=25, range_steps=3, lut_steps=2, pwl_steps=3, pieces=8,
                         float_rate=1e-2, weight_decay=0.01)  # fmt: skip
     path = tmp_path / "checkpoint"
@@ -131,17 +135,17 @@ def test_it_trains_through_all_phases_and_stays_exact(recordings, tmp_path):
 
 
 def test_strings_grow_with_the_steps(recordings):
-    task = speech_task(speech_network("lm8", 4), recordings, VOICES, batch=3, curriculum=70)
+    task = speech_task(network("lm8", 4), recordings, VOICES, batch=3, curriculum=70)
     sizes = [task.window(step).targets.shape[0] - 1 for step in range(150)]
     assert set(sizes[:10]) == {1}
     assert max(sizes[:40]) <= 4
     assert set(sizes[70:]) == set(range(1, 8))
-    at = speech_task(speech_network("lm8", 4), recordings, VOICES, batch=3)
+    at = speech_task(network("lm8", 4), recordings, VOICES, batch=3)
     assert {at.window(step).targets.shape[0] - 1 for step in range(60)} == set(range(1, 8))
 
 
 def test_a_step_has_its_data_whenever_it_is_asked(recordings):
-    task = speech_task(speech_network("lm8", 4), recordings, VOICES, batch=3)
+    task = speech_task(network("lm8", 4), recordings, VOICES, batch=3)
     window, again = task.window(7), task.window(7)
     features = [w.feeds[SPEECH].inputs["features"] for w in (window, again)]
     assert np.array_equal(*features)
@@ -157,7 +161,7 @@ def test_a_step_has_its_data_whenever_it_is_asked(recordings):
 
 
 def test_a_smoothed_loss_is_least_where_all_others_are_equally_likely(recordings):
-    task = speech_task(speech_network("lm8", 4), recordings, VOICES, batch=3, smoothing=0.11)
+    task = speech_task(network("lm8", 4), recordings, VOICES, batch=3, smoothing=0.11)
     likely = torch.full((1, 1, SYMBOLS), 0.01)
     likely[0, 0, 4] = 0.9
     logits = likely.log().requires_grad_()
@@ -207,6 +211,6 @@ def test_distances():
 
 def test_what_no_network_has_is_refused():
     with pytest.raises(InputError, match=r"^context: scores of 12 bits; choose 8 or 16$"):
-        speech_network("asr16", attention_bits=12)
+        network("asr16", attention_bits=12)
     with pytest.raises(InputError, match=r"^preset: 'asr8'; choose lm8, asr16$"):
-        speech_network("asr8")
+        network("asr8")

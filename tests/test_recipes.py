@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from golden.errors import InputError
-from irnn_hw.recipes.networks import build
+from irnn_hw.qat.speech import SPEECH_NETWORKS
+from irnn_hw.recipes.networks import WORD_NETWORKS, build
 from irnn_hw.recipes.recipe import load_recipe, recipe_names
 from irnn_hw.recipes.results import Result, load_results, results_file, save_result
 from irnn_hw.recipes.tables import write_tables
@@ -44,7 +45,9 @@ network.dropout = 0.2
 [paper]
 batch = "20"
 """
-RESULT = Result("", {"valid": 2.0, "test": 3.0}, {"float": [[4, 1.5, 2.0]]}, {"float": 4}, 0.5)
+RESULT = Result(
+    "", "perplexity", {"valid": 2.0, "test": 3.0}, {"float": [[4, 1.5, 2.0]]}, {"float": 4}, 0.5
+)
 
 
 @pytest.fixture
@@ -110,10 +113,9 @@ def test_an_unknown_recipe_or_run_is_named(recipe):
 @pytest.mark.parametrize("name", recipe_names())
 def test_recipes_of_the_package_build_their_networks(name):
     recipe = load_recipe(name)
+    builders = SPEECH_NETWORKS if recipe.data["corpus"] == "digits" else WORD_NETWORKS
     for run in recipe.runs.values():
-        if recipe.data["corpus"] != "digits":
-            network = build(1, 50, **{**run.network, "size": 8})
-            assert network.outputs == ["logits"]
+        assert build(builders, 1, 50, **{**run.network, "size": 8}).outputs == ["logits"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_recipes_of_the_package_build_their_networks(name):
 )
 def test_a_wrong_field_of_a_network_is_named(fields, message):
     with pytest.raises(InputError, match=message):
-        build(1, 50, **fields)
+        build(WORD_NETWORKS, 1, 50, **fields)
 
 
 def test_results_are_kept_by_settings(recipe, tmp_path):
@@ -154,23 +156,29 @@ def test_the_page_shows_a_recipe(tmp_path):
     (tmp_path / "page.toml").write_text(text)
     recipe = load_recipe(str(tmp_path / "page.toml"))
     assert list(recipe.runs)[1:] == ["integers, 8 pieces", "integers, 32 pieces"]
-    assert build(1, 50, **recipe.runs["integers, 8 pieces"].network).outputs == ["logits"]
+    fields = recipe.runs["integers, 8 pieces"].network
+    assert build(WORD_NETWORKS, 1, 50, **fields).outputs == ["logits"]
 
 
 def test_tables_are_written_of_the_results_there_are(tmp_path):
     recipe = load_recipe("ptb-layernorm")
-    names = ["first passes", "full precision", "8 pieces, greedy"]
+    names = ["first passes", "first passes, LayerNorm", "full precision", "8 pieces, greedy"]
     for seed, test in ((1, 100.0), (2, 102.0)):
-        for name, factor in zip(names, (2, 1, 1.01), strict=True):
+        for name, factor in zip(names, (2, 2.04, 1, 1.01), strict=True):
             curve = {"float": [[10, 6.0, 200.0], [20, 5.0, 150.0], [30, 4.0, 120.0]]}
             scores = {"valid": test + 3, "test": test * factor}
-            result = Result(recipe.digest(name, seed), scores, curve, {"float": 30}, 60.0)
+            settings = recipe.digest(name, seed)
+            result = Result(settings, "perplexity", scores, curve, {"float": 30}, 60.0)
             save_result(tmp_path, recipe, seed, "", "", name, result)
     page, figure = write_tables(tmp_path, tmp_path / "tables.md")
     text = page.read_text()
     assert "| full precision | 2 | 104.00 ± 1.41 |  | 101.00 ± 1.41 |  |" in text
     assert "| 8 pieces, greedy | 2 | 104.00 ± 1.41 | +0.00 ± 0.00 | 102.01 ± 1.43 | +1.00" in text
-    assert "6 minutes of training" in text
+    assert (
+        "| first passes, LayerNorm | 2 | 104.00 ± 1.41 | +0.00 ± 0.00 | 206.04 ± 2.88 | +2.00"
+        in text
+    )
+    assert "8 minutes of training" in text
     assert figure.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="no results of a recipe; train one with"):
         write_tables(tmp_path / "none", tmp_path / "tables.md")

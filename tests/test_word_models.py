@@ -56,3 +56,11 @@ def test_another_corpus_is_refused(folder, monkeypatch):
     model.metadata["corpus_sha256"] = "0"
     with pytest.raises(InputError, match="ptb: not the one that the model was trained on"):
         word_chunks(model, folder)
+
+
+@pytest.mark.parametrize(
+    "option", [("--prompt", "the"), ("--checkpoint", CHECKPOINT), ("--stats",)]
+)
+def test_what_is_for_characters_is_refused(folder, option):
+    with pytest.raises(InputError, match=rf"^{option[0]}: not for tiny\.irnn, a model of words"):
+        irnn("run", "tiny.irnn", "--data", ".", *option)

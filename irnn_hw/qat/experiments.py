@@ -9,18 +9,16 @@ from torch import Tensor
 
 from golden.errors import InputError
 from golden.feed import Feed
-from irnn_hw.data.digits import STRINGS_SEED, Spoken, held_out, load_digits, strings
+from irnn_hw.data.digits import STRINGS_SEED, SYMBOLS, Spoken, held_out, load_digits, strings
 from irnn_hw.data.words import load_words
 from irnn_hw.qat.language import perplexity
 from irnn_hw.qat.scans import Run
-from irnn_hw.qat.speech import speech_network, speech_task, word_errors
+from irnn_hw.qat.speech import SPEECH_NETWORKS, speech_task, word_errors
 from irnn_hw.qat.streams import Streams
 from irnn_hw.qat.trainee import Model, Task, language_task
 from irnn_hw.quant.network import Network
-from irnn_hw.recipes.networks import SEQUENCE, build
+from irnn_hw.recipes.networks import SEQUENCE, WORD_NETWORKS, build
 from irnn_hw.recipes.recipe import Recipe, check_fields, check_type
-
-SPEECH_KIND = "speech"
 
 
 class Experiment(Protocol):
@@ -59,7 +57,7 @@ class Words:
         self.epoch = Streams.of(self.corpus.train, batch, window, self.source).windows
 
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
-        return build(seed, len(self.corpus.vocabulary), **parameters)
+        return build(WORD_NETWORKS, seed, len(self.corpus.vocabulary), **parameters)
 
     def task(self, network: Network, seed: int, fresh: bool) -> Task:
         task = language_task(network, self.corpus.train, self.batch, self.window, self.source)
@@ -115,11 +113,7 @@ class Digits:
         self._heard: dict[str, list[Spoken]] = {}
 
     def network(self, seed: int, parameters: Mapping[str, Any]) -> Network:
-        others = {name: value for name, value in parameters.items() if name != "kind"}
-        if parameters["kind"] != SPEECH_KIND:
-            raise InputError(f"network.kind: {parameters['kind']!r}; of digits it is {SPEECH_KIND}")
-        check_fields("network", speech_network, others, given=("seed",))
-        return speech_network(**others, seed=seed)
+        return build(SPEECH_NETWORKS, seed, SYMBOLS, **parameters)
 
     def task(self, network: Network, seed: int, fresh: bool) -> Task:
         curriculum = self._curriculum if fresh else 0

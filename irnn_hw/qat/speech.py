@@ -5,7 +5,7 @@ The decoder reads the digit before, END at first, and gives the next one, END at
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from irnn_hw.data.digits import (
     FEATURES,
     LONGEST,
     SPEECH,
-    SYMBOLS,
     TEXT,
     Recordings,
     Spoken,
@@ -36,21 +35,27 @@ from irnn_hw.quant.network import Network
 from irnn_hw.quant.nodes import Dropout, Embedding, Input
 from irnn_hw.quant.params import Float64
 from irnn_hw.quant.presets import preset_named
+from irnn_hw.recipes.networks import Builder
 
 
 def speech_network(
-    preset: str, size: int = 96, dropout: float = 0.0, attention_bits: int = 16, seed: int = 1
+    rng: np.random.Generator,
+    symbols: int,
+    preset: str,
+    size: int,
+    dropout: float = 0.0,
+    attention_bits: int = 16,
 ) -> Network:
     """A BiLSTM encoder, additive attention, an LSTM decoder: each of `size`, with random weights.
 
     preset: bits of gates and cells. dropout: of what the encoder gives, and of what the decoder
     gives. attention_bits: of sums and scores.
     """
-    random, options = _Random(size, seed), preset_named(preset).lstm()
+    random, options = _Random(rng, size), preset_named(preset).lstm()
     net = Network(outputs=["logits"])
     memory, key = _encoder(net, random, options, dropout)
     s = net.scan(TEXT)
-    table = random.rng.normal(0, 1, (SYMBOLS, size))
+    table = rng.normal(0, 1, (symbols, size))
     x = s.add(Embedding(name="symbol", length=size, table=table))
     h = cells.hidden_state(s, "decoder", size, options)
     query, v = cells.product(s, "query", h, random.weights(size, size)), random.uniform(size)
@@ -61,19 +66,19 @@ def speech_network(
     sources = [(x, random.gates(size)), (context, random.unbiased(4 * size, 2 * size))]
     h = cells.lstm(s, "decoder", sources, random.unbiased(4 * size, size), options, h)
     h = s.add(Dropout(name="decoder.dropped", inputs=(h,), length=size, rate=dropout))
-    cells.product(s, "logits", h, random.weights(SYMBOLS, size), 32)
+    cells.product(s, "logits", h, random.weights(symbols, size), 32)
     return net
 
 
 class _Random:
     """Weights for states of `size`."""
 
-    def __init__(self, size: int, seed: int):
-        self.rng, self.size = np.random.default_rng(seed), size
+    def __init__(self, rng: np.random.Generator, size: int):
+        self._rng, self.size = rng, size
 
     def uniform(self, *shape: int) -> Float64:
         reach = 1 / math.sqrt(self.size)
-        return self.rng.uniform(-reach, reach, shape)
+        return self._rng.uniform(-reach, reach, shape)
 
     def unbiased(self, rows: int, columns: int) -> Weights:
         return Weights(self.uniform(rows, columns))
@@ -85,6 +90,9 @@ class _Random:
         """Of an LSTM's input. The gates of forgetting start open: else it is late to learn."""
         bias = np.repeat([float(gate == "f") for gate in LSTM_GATES], self.size)
         return Weights(self.uniform(len(bias), columns), bias)
+
+
+SPEECH_NETWORKS: Mapping[str, Builder] = {"speech": speech_network}
 
 
 def _encoder(
@@ -130,7 +138,7 @@ def speech_task(
         digits = np.array([s.digits for s in spoken])
         ends = np.full((batch, 1), END)
         feeds = {SPEECH: heard(spoken), TEXT: Feed(np.hstack([ends, digits]))}
-        return Window(feeds, torch.from_numpy(np.hstack([digits, ends]).T))
+        return Window(feeds, torch.as_tensor(np.hstack([digits, ends]).T))
 
     def loss(outputs: Outputs, targets: Tensor) -> Tensor:
         logits = outputs["logits"].flatten(0, 1)
@@ -159,7 +167,7 @@ def decode(model: Model, speech: Feed, most: int = LONGEST + 3) -> list[tuple[in
     while tokens.shape[1] <= most and not (tokens[:, 1:] == END).any(1).all():
         run = model.run({SPEECH: given, TEXT: model.feed(Feed(tokens))})
         found = run.traces["logits"][-1].argmax(-1)
-        tokens = np.hstack([tokens, found.numpy()[:, np.newaxis]])
+        tokens = np.hstack([tokens, found.cpu().numpy()[:, np.newaxis]])
     rows = ([*row, END] for row in tokens[:, 1:].tolist())
     return [tuple(row[: row.index(END)]) for row in rows]
 

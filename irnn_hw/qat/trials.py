@@ -106,6 +106,7 @@ def train_trial(
     steps = {phase: config.steps(phase) for phase in PHASES}
     return Result(
         recipe.digest(run.name, trial.seed),
+        of.metric,
         scores,
         _curve(trained),
         {phase: n for phase, n in steps.items() if n},

@@ -128,12 +128,17 @@ def _uniform(rng: np.random.Generator, reach: float, *shape: int) -> NDArray[np.
     return rng.uniform(-reach, reach, shape)
 
 
-BUILDERS: Mapping[str, Callable[..., Network]] = {"norm-lstm": norm_lstm, "mogrifier": mogrifier}
+Builder = Callable[..., Network]  # of a generator, the count of symbols, and a recipe's [network]
+
+WORD_NETWORKS: Mapping[str, Builder] = {"norm-lstm": norm_lstm, "mogrifier": mogrifier}
 
 
-def build(seed: int, symbols: int, kind: str, **parameters: Any) -> Network:
-    """The network of a recipe. Raises InputError for a kind or a parameter that there is not."""
-    if kind not in BUILDERS:
-        raise InputError(f"network.kind: {kind!r}; choose {', '.join(BUILDERS)}")
-    check_fields("network", BUILDERS[kind], parameters, given=("rng", "symbols"))
-    return BUILDERS[kind](np.random.default_rng(seed), symbols, **parameters)
+def build(
+    builders: Mapping[str, Builder], seed: int, symbols: int, kind: str, **parameters: Any
+) -> Network:
+    """The network of a recipe, by one of the builders. Raises InputError for a kind or a parameter
+    that there is not."""
+    if kind not in builders:
+        raise InputError(f"network.kind: {kind!r}; choose {', '.join(builders)}")
+    check_fields("network", builders[kind], parameters, given=("rng", "symbols"))
+    return builders[kind](np.random.default_rng(seed), symbols, **parameters)

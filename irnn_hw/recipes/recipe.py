@@ -2,7 +2,8 @@
 training that start from each other.
 
     title = "..."                    # and `source`, the paper's table
-    reference = "float"              # the run that others are measured by; else each one's first
+    reference = "float"              # the run that others are measured by; else each one's first;
+                                     # of [[runs]], too
     seeds = [1, 2, 3]
     [data]                           # corpus, and how it is read
     [network]                        # kind, and what `irnn_hw.recipes.networks` builds it from
@@ -35,6 +36,7 @@ PARTS = {
     "title": str, "source": str, "seeds": list, "data": dict, "network": dict, "schedule": dict,
     "runs": list, "paper": dict, "published": dict, "reference": str,
 }  # fmt: skip
+RUN = {"name": str, "from": str, "reference": str, "each": dict, "network": dict}
 NEEDED = ("title", "source", "seeds", "data", "network", "runs")
 SUFFIX = ".toml"
 TYPES: Mapping[Any, str] = {
@@ -45,10 +47,12 @@ TYPES: Mapping[Any, str] = {
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a recipe. start: name of the run it starts from; None: random weights."""
+    """One training of a recipe. start: name of the run it starts from; None: random weights.
+    reference: that it is measured by; None: the recipe's."""
 
     name: str
     start: str | None
+    reference: str | None
     network: Mapping[str, Any]
     schedule: Mapping[str, Any]
 
@@ -79,6 +83,10 @@ class Recipe:
         """A run, and before it those that it starts from."""
         last = self.runs[run]
         return [last] if last.start is None else [*self.chain(last.start), last]
+
+    def origin(self, run: str) -> str:
+        """The run that this one is measured by; itself, where by none."""
+        return self.runs[run].reference or self.reference or self.chain(run)[0].name
 
     def chosen(self, names: Sequence[str]) -> list[Run]:
         """Runs of these names, or all, and what they start from, in order.
@@ -170,13 +178,13 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
             if run.start is not None and run.start not in runs:
                 raise InputError(f"run {run.name!r}: from {run.start!r}, which no run before it is")
             runs[run.name] = run
+    reference = content.get("reference")
+    for named in {reference, *(run.reference for run in runs.values())} - {None, *runs}:
+        raise InputError(f"reference: {named!r} is no run")
     published = content.get("published", {})
     for key in published.keys() - runs.keys():
         raise InputError(f"published: {key!r} is no run")
     fixed = (content[key] for key in ("title", "source", "seeds", "data"))
-    reference = content.get("reference")
-    if reference is not None and reference not in runs:
-        raise InputError(f"reference: {reference!r} is no run")
     return Recipe(name, *fixed, runs, content.get("paper", {}), published, reference)
 
 
@@ -187,10 +195,10 @@ def _runs(
     check_type("runs", table, dict)
     if "name" not in table:
         raise InputError("runs: one has no name; give it")
-    for key, kind in (("name", str), ("from", str), ("each", dict), ("network", dict)):
+    for key, kind in RUN.items():
         if key in table:
             check_type(f"runs: {key}", table[key], kind)
-    kept = {k: v for k, v in table.items() if k not in ("name", "from", "each", "network")}
+    kept = {k: v for k, v in table.items() if k not in RUN}
     each: Mapping[str, Sequence[Any]] = table.get("each", {})
     for field_name, choices in each.items():
         check_type(f"runs: each.{field_name}", choices, list)
@@ -199,6 +207,7 @@ def _runs(
         yield Run(
             _named(table["name"], varied),
             table.get("from"),
+            table.get("reference"),
             {**network, **table.get("network", {})},
             {**schedule, **kept, **varied},
         )

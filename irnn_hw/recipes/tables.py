@@ -86,10 +86,11 @@ def write_tables(folder: Path, page: Path) -> list[Path]:
 
 
 def _chapter(recipe: Recipe, results: Results, figure: str) -> Chapter:
-    parts = list(next(iter(next(iter(results.values())).values())).scores)
+    some = next(iter(next(iter(results.values())).values()))
+    metric, parts = some.metric, list(some.scores)
     rows = [_row(recipe, results, run, parts) for run in results]
     seconds = sum(r.seconds for seeds in results.values() for r in seeds.values())
-    metric, unit = ("word errors, %", "points") if _of_errors(recipe) else ("perplexity", "%")
+    unit = "points" if _is_rate(metric) else "%"
     told = [part for part in parts if any(part in of for of in recipe.published.values())]
     settings, minutes = _settings(recipe), seconds / 60
     return Chapter(recipe, metric, unit, parts, told, rows, settings, minutes, figure)
@@ -97,13 +98,13 @@ def _chapter(recipe: Recipe, results: Results, figure: str) -> Chapter:
 
 def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Row:
     of = results[run]
-    origin = recipe.reference or recipe.chain(run)[0].name
+    origin = recipe.origin(run)
     scores, changes = {}, {}
     for part in parts:
         scores[part] = _spread([r.scores[part] for r in of.values()], 2)
         if origin != run:
             differences = [
-                _change(recipe, r.scores[part], results[origin][seed].scores[part])
+                _change(r.metric, r.scores[part], results[origin][seed].scores[part])
                 for seed, r in of.items()
                 if seed in results.get(origin, {})
             ]
@@ -111,13 +112,13 @@ def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Ro
     return Row(run, len(of), scores, changes, recipe.published.get(run, {}))
 
 
-def _change(recipe: Recipe, score: float, before: float) -> float:
-    """In percent of a perplexity; in points of an error rate, which is in percent itself."""
-    return score - before if _of_errors(recipe) else 100 * (score / before - 1)
+def _change(metric: str, score: float, before: float) -> float:
+    """In percent of a perplexity; in points of a rate, which is in percent itself."""
+    return score - before if _is_rate(metric) else 100 * (score / before - 1)
 
 
-def _of_errors(recipe: Recipe) -> bool:
-    return bool(recipe.data["corpus"] == "digits")
+def _is_rate(metric: str) -> bool:
+    return metric.endswith("%")
 
 
 def _spread(values: Sequence[float], digits: int, sign: str = "") -> str:

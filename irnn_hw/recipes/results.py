@@ -13,9 +13,9 @@ from irnn_hw.recipes.recipe import Recipe
 
 @dataclass(frozen=True)
 class Result:
-    """Of one run. settings: `Recipe.digest`. metric: what scores are, lower is better; a rate's ends
-    with %. scores: by part of the corpus. curve: steps done, loss in nats since the last point, and
-    score of the validation part. seconds: of training, with those scores."""
+    """Of one run. settings: `Recipe.digest`. metric: what scores are, lower is better; that of a
+    rate ends with %. scores: by part of the corpus. curve: steps done, loss in nats since the last
+    point, and score of the validation part. seconds: of training, with those scores."""
 
     settings: str
     metric: str

@@ -45,7 +45,10 @@ class Constant:
 
 
 def available() -> "Tapes | None":
-    """Tapes, or None where the engine cannot be compiled: then all is computed in torch."""
+    """Tapes, or None where the engine cannot be compiled, or where torch's default device is not
+    the CPU: then all is computed in torch."""
+    if torch.get_default_device().type != "cpu":
+        return None
     try:
         library()
     except (BuildError, InputError):

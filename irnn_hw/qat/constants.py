@@ -68,7 +68,7 @@ def constants_of(
                     taken = made[name]
                 else:
                     taken = array.astype(np.float32) - zero_point
-                found[name] = torch.from_numpy(taken)
+                found[name] = torch.as_tensor(taken)
     return found
 
 
@@ -118,11 +118,11 @@ def _within(table: Tensor, ends: Range, params: QuantParams) -> Tensor | None:
 
 def pwl_table(spec: PwlSpec, zero_point: int) -> Table:
     """A PWL at every code of its input, whose zero point this is."""
-    return Table(*_pwl(spec), zero_point)
+    return Table(*map(torch.as_tensor, _pwl(spec)), zero_point)
 
 
 @lru_cache(maxsize=256)
-def _pwl(spec: PwlSpec) -> tuple[Tensor, Tensor]:
+def _pwl(spec: PwlSpec) -> tuple[Float32, Float32]:
     codes = np.arange(1 << spec.in_bits)
     piece = np.searchsorted(spec.knots, codes, side="right") - 1
     knots, slopes, intercepts = (np.array(c) for c in (spec.knots, spec.slopes, spec.intercepts))
@@ -130,23 +130,21 @@ def _pwl(spec: PwlSpec) -> tuple[Tensor, Tensor]:
     unclamped = np.sign(value) * np.floor(np.abs(value) + 0.5) + spec.out_zero_point
     inside = (unclamped >= 0) & (unclamped < 1 << spec.out_bits)
     centred = pwl(spec, codes) - spec.out_zero_point
-    return (
-        torch.from_numpy(centred).float(),
-        torch.from_numpy(np.ldexp(slopes[piece], -spec.shift) * inside).float(),
-    )
+    real = np.ldexp(slopes[piece], -spec.shift) * inside
+    return centred.astype(np.float32), real.astype(np.float32)
 
 
-def lookup_table(op: LookUp, tensors: Tensors, slopes: Tensor | None) -> Table:
+def lookup_table(op: LookUp, tensors: Tensors, slopes: Float32 | None) -> Table:
     """A look-up table. slopes: of its function; None: differences of its codes."""
     source, out = tensors[op.inputs[0]], tensors[op.output]
     centred = op.table.astype(np.float32) - out.zero_point
     if slopes is None:
-        slopes = torch.from_numpy(np.gradient(centred))
-    return Table(torch.from_numpy(centred), slopes, source.zero_point)
+        slopes = np.gradient(centred)
+    return Table(torch.as_tensor(centred), torch.as_tensor(slopes), source.zero_point)
 
 
 @lru_cache(maxsize=256)
-def function_slopes(function: str, x: QuantParams, y: QuantParams) -> Tensor:
+def function_slopes(function: str, x: QuantParams, y: QuantParams) -> Float32:
     """The slope of a function at every code of x, in codes of y."""
     reals: Float64 = np.asarray(FUNCTIONS[function](x.dequantize(np.arange(x.high + 1))))
-    return torch.from_numpy(np.gradient(reals / y.scale)).float()
+    return np.gradient(reals / y.scale).astype(np.float32)

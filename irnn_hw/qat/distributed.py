@@ -1,9 +1,12 @@
 """Training by several processes, as torchrun starts them: each takes its rows of every batch, and
-all of them together take the step of one process on the whole batch, but for the order of sums."""
+all of them together take the step of one process on the whole batch, but for the order of sums.
+
+Each computes on a GPU of its own, where there are any: it is torch's default device then.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +18,7 @@ from torch import distributed as dist
 from golden.errors import InputError
 from irnn_hw.qat.ranges import Range
 
-BACKEND = "gloo"  # on CPU, where training is
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,11 @@ class Processes:
         return dict(zip(ranges, ends, strict=True))
 
     def whole(self, states: Any) -> Any:
-        """States (batch, length) of the whole batch from those of all. None: there are none."""
+        """States (batch, length) of the whole batch from those of all, on the CPU where there are
+        several. None: there are none."""
         if states is None or self.count == 1:
             return states
-        parts = self.gathered(states)
+        parts = self.gathered({name: x.cpu() for name, x in states.items()})
         return {n: torch.stack([p[n] for p in parts], 1).flatten(0, 1) for n in states}
 
     def own(self, states: Any) -> Any:
@@ -111,13 +115,39 @@ def processes() -> Processes:
 @contextmanager
 def joined() -> Iterator[Processes]:
     """Inside, the processes that torchrun has started train as one: once in the life of each.
-    Else, this one is alone."""
+    Else, this one is alone. Each has its GPU as torch's default device, where there are any.
+
+    Raises InputError for more processes than GPUs."""
+    device = _device()
     launched = dist.is_available() and dist.is_torchelastic_launched()
-    if not launched or dist.is_initialized() or os.environ["WORLD_SIZE"] == "1":
-        yield processes()
-        return
-    dist.init_process_group(BACKEND)
-    try:
-        yield processes()
-    finally:
-        dist.destroy_process_group()
+    with nullcontext() if device == CPU else device:
+        if not launched or dist.is_initialized() or os.environ["WORLD_SIZE"] == "1":
+            yield processes()
+            return
+        dist.init_process_group(_backend(device))
+        try:
+            yield processes()
+        finally:
+            dist.destroy_process_group()
+
+
+def _device() -> torch.device:
+    """The GPU of this process, or the CPU."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is None or found.type == "mps":  # which has no float64
+        return CPU
+    count, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.accelerator.device_count()
+    if count > gpus:
+        raise InputError(
+            f"processes: {count} for {gpus} GPUs; start {gpus}, or hide all (CUDA_VISIBLE_DEVICES=)"
+        )
+    index = int(os.environ.get("LOCAL_RANK", 0))
+    torch.accelerator.set_device_index(index)
+    return torch.device(found.type, index)
+
+
+def _backend(device: torch.device) -> str:
+    """Of gradients that are on a device; what is gathered is on the CPU."""
+    if device == CPU:
+        return "gloo"
+    return f"cpu:gloo,{device.type}:{dist.get_default_backend_for_device(device)}"

@@ -42,7 +42,7 @@ def integer_logits(path: Path, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
     restored = restore(path, "lut")
     with threads(restored.config.threads):
         now, states, parts = restored.integer(), None, []
-        for chunk in torch.from_numpy(tokens.T.copy()).split(CHUNK):
+        for chunk in torch.as_tensor(tokens.T.copy()).split(CHUNK):
             run = now.run({SEQUENCE: Batch(chunk)}, states)
             parts.append(now.twin.codes("logits", run.traces["logits"]))
             states = run.states
@@ -56,8 +56,8 @@ def float_logits(path: Path, tokens: NDArray[np.int64]) -> NDArray[np.float64]:
     weights = "model" if restored.content["float_weights"] is None else "float_weights"
     with threads(restored.config.threads):
         network = restored.char_model(weights)
-        logits, _ = network(torch.from_numpy(tokens.T.copy()), network.initial_state(len(tokens)))
-    return logits.transpose(0, 1).double().numpy()
+        logits, _ = network(torch.as_tensor(tokens.T.copy()), network.initial_state(len(tokens)))
+    return logits.transpose(0, 1).double().cpu().numpy()
 
 
 def evaluate_float(path: Path, corpus: Corpus, streams: int = STREAMS) -> float:

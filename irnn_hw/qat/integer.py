@@ -42,6 +42,7 @@ from irnn_hw.qat.scans import Run, Step, Values, Walks
 from irnn_hw.qat.stacks import Stack, stacked
 from irnn_hw.quant.network import Network, without_dropout
 from irnn_hw.quant.nodes import Activation, Dropout
+from irnn_hw.quant.params import Float32
 from irnn_hw.quant.quantize import Choices, Quantized, Ranges, parameters, quantize
 
 
@@ -58,7 +59,7 @@ class Twin:
         model: IntModel,
         keep: Iterable[str] | None = (),
         constants: Mapping[str, Tensor] | None = None,
-        slopes: Mapping[str, Tensor] | None = None,
+        slopes: Mapping[str, Float32] | None = None,
         dropouts: Iterable[str] = (),
         tapes: Tapes | None = None,
     ):
@@ -99,7 +100,7 @@ class Twin:
     def codes(self, name: str, centred: Tensor) -> np.ndarray:
         """int64 codes, batch first, of a trace."""
         tensor = self.model.tensors[name]
-        codes = centred.detach().transpose(0, 1).long().numpy()
+        codes = centred.detach().transpose(0, 1).long().cpu().numpy()
         return codes + (0 if tensor.bits == 32 else tensor.zero_point)
 
     def _steps(
@@ -280,7 +281,7 @@ def integer(
     return Integer(taken, twin)
 
 
-def _slopes(network: Network, taken: Quantized) -> dict[str, Tensor]:
+def _slopes(network: Network, taken: Quantized) -> dict[str, Float32]:
     """Of each activation that became a table."""
     functions = {node.name: node.function for node in network.nodes if isinstance(node, Activation)}
     return {

@@ -33,7 +33,7 @@ def perplexity(
     states, nats = None, 0.0
     windows = zip(text.inputs.split(WINDOW), text.targets.split(WINDOW), strict=True)
     for inputs, targets in windows:
-        taken = run(Feed(inputs.T.numpy()), states)
+        taken = run(Feed(inputs.T.cpu().numpy()), states)
         outputs, states = taken.traces.reals(lambda name: unit), taken.states
         nats += outputs.cross_entropy("logits", targets).item() * targets.numel()
     mean = nats / text.targets.numel()

@@ -33,7 +33,8 @@ class Weighted(Protocol):
 
 
 def current(masters: Weighted) -> Network:
-    """The network with the weights as they are now: the masters' own memory, to be read at once."""
+    """The network with the weights as they are now: the masters' own memory, to be read at once;
+    of masters on a GPU, a copy."""
     return _filled(masters, lambda p: p)
 
 
@@ -41,7 +42,7 @@ def _filled(masters: Weighted, converted: Callable[[Tensor], Tensor]) -> Network
     """The template, with the parameters in place of its arrays."""
 
     def of(node: Node) -> Node:
-        arrays = {name: converted(p.detach()).numpy() for name, p in masters.of(node).items()}
+        arrays = {name: converted(p.detach()).cpu().numpy() for name, p in masters.of(node).items()}
         return replace(node, **arrays) if arrays else node
 
     scans = [replace(scan, nodes=[*map(of, scan.nodes)]) for scan in masters.template.scans]

@@ -74,7 +74,7 @@ class CharMasters:
     def network(self) -> Network:
         """The network with the weights as they are now, as float64."""
         w = {
-            name: {field: x.detach().double().numpy() for field, x in fields.items()}
+            name: {field: x.detach().double().cpu().numpy() for field, x in fields.items()}
             for name, fields in self._fields.items()
         }
         table, out = w["x"]["table"], w["logits"]

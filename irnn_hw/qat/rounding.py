@@ -75,13 +75,12 @@ class _Rounded(Function):
         return None, None, None, None, *grads
 
 
-def scaled(x: Tensor, mantissa: int | Tensor, shift: int | Tensor, narrow: bool) -> Tensor:
-    """x mantissa, int64; narrow: x mantissa 2^-shift, float64, exact as |x mantissa| < 2^52."""
-    if not narrow:
-        return x.long() * mantissa
-    if isinstance(mantissa, int):
-        return x.double() * (mantissa * 2.0**-shift)
-    return x.double() * torch.ldexp(mantissa.double(), -shift)
+def scaled(x: Tensor, mantissa: Factor, real: Factor, narrow: bool) -> Tensor:
+    """x mantissa, int64; narrow: x real, float64, exact as |x mantissa| < 2^52.
+
+    mantissa: integers; real: they times 2^-shift, float64.
+    """
+    return x.double() * real if narrow else x.long() * mantissa
 
 
 def rounded(

@@ -44,7 +44,7 @@ class Streams:
             np.ascontiguousarray(s[: batch * steps].reshape(batch, steps).T)
             for s in (symbols, symbols[1:])
         )
-        return cls(torch.from_numpy(inputs), torch.from_numpy(targets), length)
+        return cls(torch.as_tensor(inputs), torch.as_tensor(targets), length)
 
     @property
     def windows(self) -> int:

@@ -116,7 +116,7 @@ def language_task(
 
     def of_step(step: int) -> Window:
         w = streams.window(step)
-        return Window({sequence: Feed(w.inputs.T.numpy())}, w.targets, w.fresh)
+        return Window({sequence: Feed(w.inputs.T.cpu().numpy())}, w.targets, w.fresh)
 
     def loss(outputs: Outputs, targets: Tensor) -> Tensor:
         return outputs.cross_entropy(logits, targets)
@@ -210,7 +210,7 @@ class NetworkTrainee:
                 if isinstance(node, Dropout):
                     drawn = rng.random((steps, batch * self.processes.count, node.length))
                     keep = drawn[:, self.processes.rows] >= node.rate
-                    kept[node.name] = torch.from_numpy(keep).float()
+                    kept[node.name] = torch.as_tensor(keep).float()
             if kept:
                 before = taken[scan.sequence]
                 taken[scan.sequence] = replace(before, kept={**before.kept, **kept})

@@ -62,7 +62,7 @@ def _optimizer(config: Schedule, parameters: list[Tensor]) -> torch.optim.Optimi
 def _digest(arrays: Mapping[str, Tensor]) -> str:
     digest = sha256()
     for name, array in arrays.items():
-        digest.update(name.encode() + array.numpy().tobytes())
+        digest.update(name.encode() + array.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -220,12 +220,14 @@ class TrainingState:
         for name, value in self.identity.items():
             if content.get(name, "") != value:
                 raise InputError(f"{path}: of another {name}; {REMEDY}")
+        here = torch.get_default_device()
         self.phase_index, self.step = content["phase"], content["step"]
-        self.trainee.state = self.processes.own(content["state"])
+        self.trainee.state = checkpoint.placed(self.processes.own(content["state"]), here)
         self.ranges = content["ranges"]
         self.losses, self.seconds = content["losses"], content["seconds"]
         self.scores = content["scores"]
-        self.float_weights, self.average = content["float_weights"], content["average"]
+        self.float_weights = content["float_weights"]
+        self.average = checkpoint.placed(content["average"], here)
         self.trainee.load_state_dict(content["model"])
         self._begin_phase()
         self.optimizer.load_state_dict(content["optimizer"])

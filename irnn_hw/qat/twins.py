@@ -20,12 +20,12 @@ from irnn_hw.qat.rounding import Factor, Limits, rounded, scaled, value_of
 def requantize(acc: Tensor, m: Multiplier, zero_point: int, bits: int) -> Tensor:
     """Codes of 32-bit accumulators acc, in float32 or float64 (golden.fixed.requantize)."""
     if isinstance(m, FixedPoint):
-        value = scaled(acc, m.mantissa, m.shift, m.mantissa < 1 << 21)
+        value = scaled(acc, m.mantissa, value_of(m), m.mantissa < 1 << 21)
         return rounded(value, m.shift, Limits.of(zero_point, bits), (acc, value_of(m)))
-    mantissa, shift = torch.from_numpy(m.mantissa), torch.from_numpy(m.shift)
-    value = scaled(acc, mantissa, shift, int(m.mantissa.max()) < 1 << 21)
-    real = torch.from_numpy(np.ldexp(m.mantissa.astype(np.float64), -m.shift)).float()
-    return rounded(value, shift, Limits.of(zero_point, bits), (acc, real))
+    mantissa, shift = torch.as_tensor(m.mantissa), torch.as_tensor(m.shift)
+    real = torch.as_tensor(np.ldexp(m.mantissa.astype(np.float64), -m.shift))
+    value = scaled(acc, mantissa, real, int(m.mantissa.max()) < 1 << 21)
+    return rounded(value, shift, Limits.of(zero_point, bits), (acc, real.float()))
 
 
 def multiply(spec: MultiplySpec, a: Tensor, b: Tensor, bits: int = 32) -> Tensor:
@@ -102,7 +102,7 @@ def affine(spec: AffineSpec, y: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     """golden.elementwise.affine. gamma: its codes, float32. beta: float64, of which the spec has
     the integers; both get gradients."""
     m, unit = spec.multiplier, 2.0**-spec.multiplier.shift
-    value = y.long() * (gamma.long() * m.mantissa) + torch.from_numpy(spec.beta)
+    value = y.long() * (gamma.long() * m.mantissa) + torch.as_tensor(spec.beta)
     real = value_of(m)
     terms = (y, real, gamma), (gamma, real, y), (beta, unit)
     return rounded(value, m.shift, Limits.of(spec.out_zero_point, spec.out_bits), *terms)
@@ -153,7 +153,15 @@ def exact(spec: MatVecSpec, weights: Tensor, bias: Tensor) -> tuple[Tensor, Tens
 
     weights: the centred codes of the spec, float32; bias: float64.
     """
-    return (weights, bias.float()) if spec.narrow else (weights.double(), bias)
+    narrow = spec.narrow and _unrounded()
+    return (weights, bias.float()) if narrow else (weights.double(), bias)
+
+
+def _unrounded() -> bool:
+    """Whether torch, as it is set, multiplies float32 as they are: not as TF32 on a GPU, or as
+    bfloat16 on a CPU."""
+    backends = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    return all(b.fp32_precision in ("none", "ieee") for b in backends)
 
 
 def accumulate(x: Tensor, weights: Tensor, bias: Tensor, compiled: bool = False) -> Tensor:

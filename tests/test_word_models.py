@@ -45,10 +45,13 @@ def test_every_logit_of_the_test_part_is_verified(folder):
 
 def test_its_perplexity_is_that_of_training(folder):
     figures = irnn("run", "tiny.irnn", "--data", ".", "--json")
-    scores = json.loads((folder / "results" / "tiny-1.json").read_text())["runs"]["quantized"]
+    runs = json.loads((folder / "results" / "tiny-1.json").read_text())["runs"]
+    scores, real = runs["quantized"]["scores"], runs["quantized"]["real"]
+    assert runs["float"]["real"] == {}
+    assert 0 < abs(real["test"] - scores["test"]) < 0.1 * scores["test"]
     assert figures["words"] == (TESTED - 1) // 20 * 20
     # Streams are cut elsewhere: 20 of them here, 10 there.
-    assert figures["perplexity_int"] == pytest.approx(scores["scores"]["test"], rel=0.03)
+    assert figures["perplexity_int"] == pytest.approx(scores["test"], rel=0.03)
 
 
 def test_another_corpus_is_refused(folder, monkeypatch):

@@ -96,10 +96,7 @@ def train_trial(
     task = replace(task, score=score, settings=trial.settings)
     origin = None if start is None else start.path
     trained = train_network(config, task, trial.path, progress, origin)
-    restored = restore(trial.path, "float")
-    model = evaluated(restored)
-    with threads(config.threads), torch.no_grad():
-        scores = {part: round(of.score(model, part), 4) for part in of.parts}
+    scores, real = measured(restore(trial.path, "float"), of)
     for part, found in scores.items():
         if not math.isfinite(found):
             raise InputError(f"{trial.label}: the {of.metric} of {part} is {found}; lower the rate")
@@ -108,16 +105,34 @@ def train_trial(
         recipe.digest(run.name, trial.seed),
         of.metric,
         scores,
+        real,
         _curve(trained),
         {phase: n for phase, n in steps.items() if n},
         round(sum(trained.seconds.values()), 1),
     )
 
 
+def measured(restored: Restored, of: Experiment) -> tuple[dict[str, float], dict[str, float]]:
+    """Scores of each part, of the network of a checkpoint; and those of the same weights in real
+    numbers, where it is on codes."""
+
+    def scores(model: Model) -> dict[str, float]:
+        return {part: round(of.score(model, part), 4) for part in of.parts}
+
+    with threads(restored.config.threads), torch.no_grad():
+        found = scores(evaluated(restored))
+        real = scores(Reals(restored.masters(), available())) if _on_codes(restored) else {}
+    return found, real
+
+
+def _on_codes(restored: Restored) -> bool:
+    return any(restored.content["losses"].get(phase) for phase in PHASES[1:])
+
+
 def evaluated(restored: Restored) -> Model:
     """The network of a checkpoint as it has trained last: in real numbers, on its integers, or with
     a part on codes."""
-    if not any(restored.content["losses"].get(phase) for phase in PHASES[1:]):
+    if not _on_codes(restored):
         return Reals(restored.masters(), available())
     if restored.config.quantized == ALL:
         return restored.integer(tapes=available())

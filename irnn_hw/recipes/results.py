@@ -14,12 +14,14 @@ from irnn_hw.recipes.recipe import Recipe
 @dataclass(frozen=True)
 class Result:
     """Of one run. settings: `Recipe.digest`. metric: what scores are, lower is better; that of a
-    rate ends with %. scores: by part of the corpus. curve: steps done, loss in nats since the last
-    point, and score of the validation part. seconds: of training, with those scores."""
+    rate ends with %. scores: by part of the corpus. real: those of the same weights in real
+    numbers, of a run on codes. curve: steps done, loss in nats since the last point, and score of
+    the validation part. seconds: of training, with those scores."""
 
     settings: str
     metric: str
     scores: Mapping[str, float]
+    real: Mapping[str, float]
     curve: Mapping[str, list[list[float]]]
     steps: Mapping[str, int]
     seconds: float

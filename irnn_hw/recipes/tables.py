@@ -18,6 +18,7 @@ from irnn_hw.report.figures import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, STYL
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, MUTED)
 DPI = 150
+TEST = "test"  # the part of each corpus that its tables are about
 
 Results = Mapping[str, Mapping[int, Result]]  # by run and seed
 
@@ -25,12 +26,14 @@ Results = Mapping[str, Mapping[int, Result]]  # by run and seed
 @dataclass(frozen=True)
 class Row:
     """A run of a table. scores, changes: text by part of the corpus; changes are of a score from
-    that of the run it is measured by, seed by seed."""
+    that of the run it is measured by, seed by seed. arithmetic: of the test part, from that of the
+    same weights in real numbers."""
 
     run: str
     seeds: int
     scores: Mapping[str, str]
     changes: Mapping[str, str]
+    arithmetic: str
     published: Mapping[str, str]
 
 
@@ -109,7 +112,9 @@ def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Ro
                 if seed in results.get(origin, {})
             ]
             changes[part] = _spread(differences, 2, "+") if differences else ""
-    return Row(run, len(of), scores, changes, recipe.published.get(run, {}))
+    costs = [_change(r.metric, r.scores[TEST], r.real[TEST]) for r in of.values() if r.real]
+    arithmetic = _spread(costs, 2, "+") if costs else ""
+    return Row(run, len(of), scores, changes, arithmetic, recipe.published.get(run, {}))
 
 
 def _change(metric: str, score: float, before: float) -> float:
@@ -179,7 +184,7 @@ def _draw_scores(axes: Axes, recipe: Recipe, results: Results) -> None:
     """Scores of the test part, a point a seed and a bar for their mean."""
     runs = list(results)[::-1]
     for y, run in enumerate(runs):
-        values = [r.scores["test"] for r in results[run].values()]
+        values = [r.scores[TEST] for r in results[run].values()]
         axes.plot(values, [y] * len(values), "o", color=BLUE, ms=4, mec="white", mew=0.6)
         axes.plot([mean(values)], [y], "|", color=ORANGE, ms=14, mew=2)
     axes.set_yticks(range(len(runs)), runs)

@@ -1,7 +1,7 @@
 """Recipes: TOML files that say what a table of the paper needs: a corpus, a network, and runs of
 training that start from each other.
 
-    title = "..."                    # and `source`, the paper's table
+    title = "..."                    # and `source`, the paper's table; `note`, below ours
     reference = "float"              # the run that others are measured by; else each one's first;
                                      # of [[runs]], too
     seeds = [1, 2, 3]
@@ -34,7 +34,7 @@ from golden.errors import InputError
 
 PARTS = {
     "title": str, "source": str, "seeds": list, "data": dict, "network": dict, "schedule": dict,
-    "runs": list, "paper": dict, "published": dict, "reference": str,
+    "runs": list, "paper": dict, "published": dict, "reference": str, "note": str,
 }  # fmt: skip
 RUN = {"name": str, "from": str, "reference": str, "each": dict, "network": dict}
 NEEDED = ("title", "source", "seeds", "data", "network", "runs")
@@ -61,7 +61,7 @@ class Run:
 class Recipe:
     """name: that of the file. runs: each after the one it starts from. paper: its settings.
     published: its figures, by run and part of the corpus. reference: the run that others are
-    measured by; None: each by the first of those it starts from."""
+    measured by; None: each by the first of those it starts from. note: Markdown, on the results."""
 
     name: str
     title: str
@@ -72,6 +72,7 @@ class Recipe:
     paper: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     reference: str | None = None
+    note: str = ""
 
     def digest(self, run: str, seed: int) -> str:
         """SHA-256 of all that decides the numbers of a run, beside the corpus and the code."""
@@ -185,7 +186,8 @@ def _recipe(name: str, content: Mapping[str, Any]) -> Recipe:
     for key in published.keys() - runs.keys():
         raise InputError(f"published: {key!r} is no run")
     fixed = (content[key] for key in ("title", "source", "seeds", "data"))
-    return Recipe(name, *fixed, runs, content.get("paper", {}), published, reference)
+    note = content.get("note", "")
+    return Recipe(name, *fixed, runs, content.get("paper", {}), published, reference, note)
 
 
 def _runs(

@@ -18,7 +18,7 @@ from irnn_hw.report.figures import BLUE, GREEN, INK, MUTED, ORANGE, PURPLE, STYL
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, MUTED)
 DPI = 150
-TEST = "test"  # the part of each corpus that its tables are about
+VALID, TEST = "valid", "test"  # parts that each corpus has
 
 Results = Mapping[str, Mapping[int, Result]]  # by run and seed
 
@@ -89,14 +89,18 @@ def write_tables(folder: Path, page: Path) -> list[Path]:
 
 
 def _chapter(recipe: Recipe, results: Results, figure: str) -> Chapter:
-    some = next(iter(next(iter(results.values())).values()))
-    metric, parts = some.metric, list(some.scores)
+    metric, parts = _some(results).metric, list(_some(results).scores)
     rows = [_row(recipe, results, run, parts) for run in results]
     seconds = sum(r.seconds for seeds in results.values() for r in seeds.values())
     unit = "points" if _is_rate(metric) else "%"
     told = [part for part in parts if any(part in of for of in recipe.published.values())]
     settings, minutes = _settings(recipe), seconds / 60
     return Chapter(recipe, metric, unit, parts, told, rows, settings, minutes, figure)
+
+
+def _some(results: Results) -> Result:
+    """One of them: all have the same metric and parts."""
+    return next(iter(next(iter(results.values())).values()))
 
 
 def _row(recipe: Recipe, results: Results, run: str, parts: Sequence[str]) -> Row:
@@ -150,8 +154,8 @@ def _settings(recipe: Recipe) -> list[Setting]:
 
 def _draw(recipe: Recipe, results: Results, path: Path) -> None:
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.6), layout="constrained")
-        curves, scores = figure.subplots(1, 2, width_ratios=(1, 1.2))
+        figure = Figure(figsize=(9, 1.2 + 0.28 * max(9, len(results))), layout="constrained")
+        curves, scores = figure.subplots(1, 2)
         _draw_curves(curves, recipe, results)
         _draw_scores(scores, recipe, results)
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
@@ -175,7 +179,7 @@ def _draw_curves(axes: Axes, recipe: Recipe, results: Results) -> None:
             label = run if n == 0 else None
             axes.plot(*zip(*points, strict=True), color=colour, lw=1.2, label=label)
     axes.set_xlabel("training step")
-    axes.set_ylabel("validation score")
+    axes.set_ylabel(f"{_some(results).metric}, {VALID}")
     if firsts:
         axes.legend()
 
@@ -186,7 +190,8 @@ def _draw_scores(axes: Axes, recipe: Recipe, results: Results) -> None:
     for y, run in enumerate(runs):
         values = [r.scores[TEST] for r in results[run].values()]
         axes.plot(values, [y] * len(values), "o", color=BLUE, ms=4, mec="white", mew=0.6)
-        axes.plot([mean(values)], [y], "|", color=ORANGE, ms=14, mew=2)
+        if len(values) > 1:
+            axes.plot([mean(values)], [y], "|", color=ORANGE, ms=14, mew=2)
     axes.set_yticks(range(len(runs)), runs)
-    axes.set_xlabel("test score: a point a seed, a bar for their mean")
+    axes.set_xlabel(f"{_some(results).metric}, {TEST}")
     axes.grid(axis="y", visible=False)

@@ -94,12 +94,13 @@ def run(
 
     network = IntModel.load(model)
     if network.metadata.get("task") == "word-lm":
-        given = {"--prompt": prompt is not None, "--checkpoint": checkpoint is not None}
-        for option in (name for name, is_given in {**given, "--stats": stats}.items() if is_given):
-            raise InputError(
-                f"{option}: not for {model}, a model of words; leave it out, or compare with a "
-                "checkpoint by `irnn verify`"
-            )
+        given = {"--prompt": prompt, "--checkpoint": checkpoint, "--stats": stats or None}
+        for option, value in given.items():
+            if value is not None:
+                raise InputError(
+                    f"{option}: not for {model}, a model of words; leave it out, or compare with a "
+                    "checkpoint by `irnn verify`"
+                )
         with bar("run") as report:
             figures = word_perplexity(network, data, report)
         show(figures, str(model), as_json)

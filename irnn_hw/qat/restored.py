@@ -41,10 +41,14 @@ class Restored:
         return dict(self.content["ranges"])
 
     @property
+    def quantized_phases(self) -> list[str]:
+        """Those that have trained."""
+        return [phase for phase in ("lut", "pwl") if self.content["losses"].get(phase)]
+
+    @property
     def choices(self) -> Choices:
         """Those of the last quantized phase that has trained, or of PWL where none has."""
-        done = [phase for phase in ("lut", "pwl") if self.content["losses"].get(phase)]
-        return self.config.choices(done[-1] if done else "pwl")
+        return self.config.choices((self.quantized_phases or ["pwl"])[-1])
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -121,18 +121,15 @@ def measured(restored: Restored, of: Experiment) -> tuple[dict[str, float], dict
 
     with threads(restored.config.threads), torch.no_grad():
         found = scores(evaluated(restored))
-        real = scores(Reals(restored.masters(), available())) if _on_codes(restored) else {}
-    return found, real
-
-
-def _on_codes(restored: Restored) -> bool:
-    return any(restored.content["losses"].get(phase) for phase in PHASES[1:])
+        if not restored.quantized_phases:
+            return found, {}
+        return found, scores(Reals(restored.masters(), available()))
 
 
 def evaluated(restored: Restored) -> Model:
     """The network of a checkpoint as it has trained last: in real numbers, on its integers, or with
     a part on codes."""
-    if not _on_codes(restored):
+    if not restored.quantized_phases:
         return Reals(restored.masters(), available())
     if restored.config.quantized == ALL:
         return restored.integer(tapes=available())

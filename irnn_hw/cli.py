@@ -86,23 +86,25 @@ def run(
 ) -> None:
     """Run the golden model: over a corpus' held-out text, or on from a prompt.
 
-    A model of words is run over the test part of its own corpus, below --data.
+    A recipe's model is run over the test part of its own corpus, below --data: its perplexity, or
+    its word errors.
     """
     from irnn_hw import steps
     from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.evaluate import word_perplexity
+    from irnn_hw.evaluate import SCORES
+    from irnn_hw.held_out import task_of
 
     network = IntModel.load(model)
-    if network.metadata.get("task") == "word-lm":
+    if (task := task_of(network)) is not None:
         given = {"--prompt": prompt, "--checkpoint": checkpoint, "--stats": stats or None}
         for option, value in given.items():
             if value is not None:
                 raise InputError(
-                    f"{option}: not for {model}, a model of words; leave it out, or compare with a "
-                    "checkpoint by `irnn verify`"
+                    f"{option}: for models of characters, and {model} is one of {task}; leave it "
+                    "out, or compare with a checkpoint by `irnn verify`"
                 )
         with bar("run") as report:
-            figures = word_perplexity(network, data, report)
+            figures = SCORES[task](network, data, report)
         show(figures, str(model), as_json)
         return
     if prompt is not None:

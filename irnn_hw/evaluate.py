@@ -1,7 +1,7 @@
-"""Judge an IntModel on held-out text: the golden run, bits per character, exact comparison."""
+"""Judge an IntModel on what is held out: the golden run, its scores, exact comparison."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,67 +11,19 @@ from numpy.typing import NDArray
 
 from golden.errors import InputError
 from golden.executor import Executor
+from golden.feed import Feed
 from golden.fixed import ClampCount, FixedPoint
 from golden.model import IntModel
-from irnn_hw.data.corpus import Corpus
-from irnn_hw.data.words import load_words
+from irnn_hw.data import digits, words
+from irnn_hw.held_out import STRINGS, WORD_STREAMS, spoken_strings, word_chunks
 from irnn_hw.quant.multipliers import fixed_point
+from irnn_hw.recognition import Digits, greedy, word_errors
+from irnn_hw.stats import coded
 
 Int64 = NDArray[np.int64]
+Progress = Callable[[int, int], None]
 
-STREAMS = 32  # parallel: the golden model is faster by the batch
-WORD_STREAMS, WORD_CHUNK = 20, 35  # of words, a step of which has tens of thousands of logits
 SAMPLER_WIDTH = 24  # times a 32-bit logit: within the 2^62 of golden.fixed.rescale
-
-
-def held_out_streams(corpus: Corpus, streams: int = STREAMS) -> tuple[Int64, Int64]:
-    """Inputs and targets (streams, T): the held-out text cut into streams of one length.
-
-    Each starts from the zero state. Raises InputError for a text shorter than two a stream.
-    """
-    codes = corpus.encode(corpus.held_out)
-    if len(codes) <= streams:
-        raise InputError(
-            f"held-out text: {len(codes)} characters for {streams} streams; give a longer corpus"
-        )
-    return _cut(codes, streams)
-
-
-def _cut(codes: Int64, streams: int) -> tuple[Int64, Int64]:
-    """Inputs and targets (streams, T) of codes (N,); what does not fill the streams is left."""
-    length = (len(codes) - 1) // streams
-    inputs, targets = (
-        part[: streams * length].reshape(streams, length) for part in (codes, codes[1:])
-    )
-    return inputs, targets
-
-
-def word_chunks(model: IntModel, folder: Path | None) -> list[tuple[Int64, Int64]]:
-    """Inputs and targets (WORD_STREAMS, T) of the test part of the word corpus that the model was
-    trained on, below `folder`: streams in chunks that go on one from another.
-
-    Raises InputError for another corpus."""
-    corpus = load_words(model.metadata["corpus"], folder)
-    if corpus.sha256 != model.metadata["corpus_sha256"]:
-        raise InputError(f"corpus {corpus.name}: not the one that the model was trained on")
-    inputs, targets = _cut(corpus.test.astype(np.int64), WORD_STREAMS)
-    chunks = (slice(n, n + WORD_CHUNK) for n in range(0, inputs.shape[1], WORD_CHUNK))
-    return [(inputs[:, chunk], targets[:, chunk]) for chunk in chunks]
-
-
-def word_perplexity(
-    model: IntModel, folder: Path | None, progress: Callable[[int, int], None] | None = None
-) -> dict[str, float]:
-    """The golden model over `word_chunks`: words, and perplexity."""
-    executor, bits, words = Executor(model, WORD_STREAMS), 0.0, 0
-    chunks = word_chunks(model, folder)
-    for n, (tokens, targets) in enumerate(chunks):
-        logits = executor.run(tokens)[model.output]
-        bits += bits_per_character(logits, targets, model.output_scale) * targets.size
-        words += targets.size
-        if progress is not None:
-            progress(n + 1, len(chunks))
-    return {"words": words, "perplexity_int": round(2 ** (bits / words), 4)}
 
 
 @dataclass(frozen=True)
@@ -82,9 +34,7 @@ class GoldenRun:
     clamps: dict[str, ClampCount]
 
 
-def run_golden(
-    model: IntModel, tokens: Int64, progress: Callable[[int, int], None] | None = None
-) -> GoldenRun:
+def run_golden(model: IntModel, tokens: Int64, progress: Progress | None = None) -> GoldenRun:
     """The golden model over tokens (streams, T), from the zero state.
 
     progress: called with steps done and steps in all.
@@ -94,6 +44,49 @@ def run_golden(
     report = None if progress is None else lambda done: progress(done, steps)
     logits = executor.run(tokens, progress=report)[model.output]
     return GoldenRun(logits, executor.clamps)
+
+
+def word_perplexity(
+    model: IntModel, folder: Path | None, progress: Progress | None = None
+) -> dict[str, float]:
+    """The golden model over `word_chunks`: words, and perplexity."""
+    executor, bits, count = Executor(model, WORD_STREAMS), 0.0, 0
+    chunks = word_chunks(model, folder)
+    for n, (tokens, targets) in enumerate(chunks):
+        logits = executor.run(tokens)[model.output]
+        bits += bits_per_character(logits, targets, model.output_scale) * targets.size
+        count += targets.size
+        if progress is not None:
+            progress(n + 1, len(chunks))
+    return {"words": count, "perplexity_int": round(2 ** (bits / count), 4)}
+
+
+def digit_errors(
+    model: IntModel, folder: Path | None, progress: Progress | None = None
+) -> dict[str, float]:
+    """The golden model over `spoken_strings`, decoding greedily: strings, and word errors in
+    percent."""
+    said = spoken_strings(model, folder)
+
+    def recognize(speech: Feed) -> list[Digits]:
+        count = np.shape(speech.inputs["features"])[0]
+        executor = Executor(model, count)
+        executor.run({digits.SPEECH: coded(model, speech)})
+
+        def logits(symbols: Int64) -> Int64:
+            return executor.run({digits.TEXT: Feed(symbols[:, -1:])})[model.output][:, 0]
+
+        return greedy(logits, count)
+
+    errors = word_errors(recognize, said, STRINGS, progress)
+    return {"strings": len(said), "word_errors_int": round(errors, 4)}
+
+
+# By the task that the metadata of a model names.
+SCORES: Mapping[str, Callable[[IntModel, Path | None, Progress | None], dict[str, float]]] = {
+    words.TASK: word_perplexity,
+    digits.TASK: digit_errors,
+}
 
 
 def bits_per_character(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from golden.errors import InputError
 from golden.executor import Executor
@@ -15,7 +16,7 @@ from golden.kernels import RangeClamps
 from golden.model import IntModel
 from golden.operations import stepwise
 from irnn_hw.quant.network import Network, run
-from irnn_hw.quant.params import Float64
+from irnn_hw.quant.params import Float64, QuantParams
 
 Feeds = Mapping[str, Feed]
 
@@ -97,6 +98,18 @@ def units(model: IntModel) -> dict[str, float]:
     for output in model.outputs:
         found.setdefault(output.tensor, output.scale.mantissa * 2.0**-output.scale.shift)
     return found
+
+
+def coded(model: IntModel, feed: Feed) -> Feed:
+    """The feed with its real inputs (batch, T, length) as codes, by the scales that the model
+    carries: of 24 bits, which differ from those of training for a value at a tie alone."""
+    found = units(model)
+
+    def codes(name: str, x: ArrayLike) -> Int64:
+        tensor = model.tensors[name]
+        return QuantParams(found[name], tensor.zero_point, tensor.bits).quantize(x)
+
+    return Feed(feed.tokens, {n: codes(n, x) for n, x in feed.inputs.items()}, feed.lengths)
 
 
 def gather(

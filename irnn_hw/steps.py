@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from golden.errors import InputError
-from golden.feed import Feed
 from golden.machine import Machine
-from golden.model import SEQUENCE, IntModel
+from golden.model import IntModel
 from golden.npu_config import NpuConfig
 from golden.program import Program
 from golden.registers import windows
@@ -29,11 +28,11 @@ from irnn_hw.data.corpus import Corpus
 from irnn_hw.evaluate import (
     bits_per_character,
     count_differences,
-    held_out_streams,
     run_golden,
     sampler_scale,
 )
 from irnn_hw.files import file_sha256
+from irnn_hw.held_out import STREAMS, character_streams, text_parts
 from irnn_hw.qat.config import PHASES
 from irnn_hw.quant.overflow import prove_no_overflow
 from irnn_hw.stats import gather
@@ -107,7 +106,7 @@ def evaluate(
     With a checkpoint: its full-precision figure, and every golden logit against that of the
     training module in evaluation.
     """
-    tokens, targets = _held_out(model, corpus)
+    tokens, targets = character_streams(model, corpus)
     run = run_golden(model, tokens, progress)
     bits = bits_per_character(run.logits, targets, model.output_scale)
     figures: Figures = {"characters": int(targets.size), "bits_per_char_int": round(bits, 4)}
@@ -134,21 +133,10 @@ def tensor_stats(
         from irnn_hw.qat.export import float_network
 
         network = float_network(checkpoint)
-    tokens, _ = _held_out(model, corpus)
-    starts = range(0, tokens.shape[1], STATS_STEPS)
-    parts = [{SEQUENCE: Feed(tokens[:, n : n + STATS_STEPS])} for n in starts]
+    parts = text_parts(model, corpus, STATS_STEPS)
     report = None if progress is None else lambda done: progress(done, len(parts))
-    found = gather(model, parts, len(tokens), network, progress=report)
+    found = gather(model, parts, STREAMS, network, progress=report)
     return {name: stats.figures() for name, stats in found.items()}
-
-
-def _held_out(model: IntModel, corpus: Corpus) -> tuple[np.ndarray, np.ndarray]:
-    if model.metadata.get("vocabulary") != corpus.vocabulary:
-        raise InputError(
-            f"corpus {corpus.name}: its characters are not the model's vocabulary; give the corpus "
-            "that the model was trained on"
-        )
-    return held_out_streams(corpus)
 
 
 def write_text(model: IntModel, prompt: str, writes: int, temperature: float, seed: int) -> str:

@@ -125,16 +125,14 @@ def verify(
 ) -> None:
     """Compare training module, golden model and NPU over a test set, value by value."""
     from irnn_hw.data.corpus import load_corpus
-    from irnn_hw.verify import digit_parts, input_parts, text_parts, word_parts
+    from irnn_hw.held_out import PARTS, input_parts, task_of, text_parts
     from irnn_hw.verify import verify as run_verify
 
     network = IntModel.load(model)
     if inputs is not None:
         parts = input_parts(network, inputs)
-    elif network.metadata.get("task") == "word-lm":
-        parts = word_parts(network, data)
-    elif network.metadata.get("task") == "digits":
-        parts = digit_parts(network, data)
+    elif (task := task_of(network)) is not None:
+        parts = PARTS[task](network, data)
     else:
         parts = text_parts(network, load_corpus(corpus))
     with bar("verify") as report:

@@ -9,64 +9,15 @@ import numpy as np
 
 from golden.errors import InputError
 from golden.executor import Executor
-from golden.feed import Feed
 from golden.machine import Host, Machine
 from golden.model import SEQUENCE, IntModel
-from golden.operations import Input
 from golden.program import Program
-from irnn_hw.data.corpus import Corpus
-from irnn_hw.data.digits import STRINGS_SEED, held_out, load_digits, spelled, strings
-from irnn_hw.evaluate import STREAMS, held_out_streams, word_chunks
-from irnn_hw.inputs import read_inputs
+from irnn_hw.data import digits
+from irnn_hw.held_out import Feeds
 from sim.lockstep import compare_tensors
 
 Progress = Callable[..., None]
 Figures = dict[str, Any]
-Feeds = dict[str, Feed]
-
-CHUNK = 256  # time steps whose tensors are held at once
-STRINGS = 50  # spoken strings at once: of as many, attention holds every pair of steps
-
-
-def text_parts(model: IntModel, corpus: Corpus) -> list[Feeds]:
-    """The held-out text in streams, cut into parts that go on one from another."""
-    if model.metadata.get("vocabulary") != corpus.vocabulary:
-        raise InputError(
-            f"corpus {corpus.name}: its characters are not the model's vocabulary; give the corpus "
-            "that the model was trained on"
-        )
-    tokens, _ = held_out_streams(corpus, STREAMS)
-    starts = range(0, tokens.shape[1], CHUNK)
-    return [{SEQUENCE: Feed(tokens[:, n : n + CHUNK])} for n in starts]
-
-
-def word_parts(model: IntModel, folder: Path | None) -> list[Feeds]:
-    """The test part of the word corpus that the model was trained on, in streams, cut into parts
-    that go on one from another. folder: of the corpora."""
-    return [{SEQUENCE: Feed(tokens)} for tokens, _ in word_chunks(model, folder)]
-
-
-def digit_parts(model: IntModel, folder: Path | None) -> list[Feeds]:
-    """The strings of digits that the model was tested on, some at once; each starts anew."""
-    recordings, of = load_digits(folder), model.metadata
-    voices = held_out(recordings, of["speaker"], of["snr"], (0, 0))["test"]
-    said = strings(recordings, voices, of["strings"], STRINGS_SEED)
-    said.sort(key=lambda s: len(s.features))
-    return [spelled(said[n : n + STRINGS]) for n in range(0, len(said), STRINGS)]
-
-
-def input_parts(model: IntModel, path: Path) -> list[Feeds]:
-    """Vectors of a file, as the one part of the one input of the model."""
-    named = [
-        (scan.sequence, op.output)
-        for scan in model.scans
-        for op in scan.operations
-        if isinstance(op, Input)
-    ]
-    if len(named) != 1:
-        raise InputError(f"model: {len(named)} inputs of vectors; --inputs is for one of them")
-    ((sequence, name),) = named
-    return [{sequence: Feed(inputs={name: read_inputs(path, model.tensors[name].length)})}]
 
 
 def verify(
@@ -82,7 +33,7 @@ def verify(
     from irnn_hw.qat.verify import compare_with_module  # torch is slow to import, and optional
 
     report = None if progress is None else lambda done: progress(done, len(parts), "module")
-    fresh = model.metadata.get("task") == "digits"
+    fresh = model.metadata.get("task") == digits.TASK
     counts = {"module": compare_with_module(model, checkpoint, parts, every, report, fresh)}
     if program is not None:
         counts["npu"] = compare_with_machine(model, program, parts, progress)

@@ -14,10 +14,10 @@ from irnn_hw.data.corpus import Corpus
 from irnn_hw.evaluate import (
     bits_per_character,
     count_differences,
-    held_out_streams,
     run_golden,
     sampler_scale,
 )
+from irnn_hw.held_out import held_out_streams
 
 CORPUS = Corpus("letters", "abc" * 10, "abcabcabcab", "abc\N{REPLACEMENT CHARACTER}")
 

@@ -1,31 +1,36 @@
 """irnn_hw.qat.speech: connected digits, decoded alike by torch and by golden."""
 
+import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from qat_networks import tables
+from typer.testing import CliRunner
 
 from golden.errors import InputError
 from golden.executor import Executor
 from golden.feed import Feed
+from golden.model import IntModel
+from irnn_hw.cli import app
+from irnn_hw.data import digits
 from irnn_hw.data.digits import (
     END,
-    FEATURES,
     PADDED,
     RATE,
     SPEECH,
     SYMBOLS,
     TEXT,
     Recordings,
-    Spoken,
     Voices,
     heard,
     spelled,
     strings,
 )
+from irnn_hw.held_out import spoken_strings
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.config import Schedule
 from irnn_hw.qat.export import export_model
@@ -33,9 +38,10 @@ from irnn_hw.qat.integer import integer
 from irnn_hw.qat.masters import Masters
 from irnn_hw.qat.real import Reals, observe
 from irnn_hw.qat.restored import restore
-from irnn_hw.qat.speech import decode, distance, speech_network, speech_task, word_errors
+from irnn_hw.qat.speech import decode, speech_network, speech_task
 from irnn_hw.qat.trainee import train_network
 from irnn_hw.qat.verify import compare_with_module
+from irnn_hw.recognition import word_errors
 
 SIZE = 12
 VOICES = Voices(("a",), range(2), (10, 30), 0.1)
@@ -131,7 +137,35 @@ def test_it_trains_through_all_phases_and_stays_exact(recordings, tmp_path):
     assert counts["logits"] == [symbols * SYMBOLS, 0]
     assert not any(differing for _, differing in counts.values())
     reals, whole = Reals(restore(path, "pwl").masters("float_weights")), restore(path, "pwl")
-    assert all(0 < word_errors(model, said) < 300 for model in (reals, whole.integer()))
+    for model in (reals, whole.integer()):
+        assert 0 < word_errors(partial(decode, model), said, 4) < 300
+
+
+def test_a_model_is_run_and_verified_on_the_strings_it_was_tested_on(
+    recordings, tmp_path, monkeypatch
+):
+    """By the commands; golden, which takes a step of the decoder at a time, errs as the module."""
+    monkeypatch.setattr(digits, "load_digits", lambda folder: recordings)
+    path, file = tmp_path / "c.pt", tmp_path / "m.irnn"
+    task = speech_task(network("asr16", SIZE), recordings, VOICES, batch=8)
+    of = {"task": digits.TASK, "speaker": "a", "snr": 10, "strings": 60}
+    schedule = Schedule(float_steps=2, range_steps=2, lut_steps=0, pwl_steps=1, pieces=8)
+    train_network(schedule, replace(task, metadata=of), path)
+    export_model(path).save(file)
+
+    def irnn(*arguments):
+        done = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    said = spoken_strings(IntModel.load(file), None)
+    errors = word_errors(partial(decode, restore(path, "pwl").integer()), said, 7)
+    assert irnn("run", file) == {"strings": 60, "word_errors_int": round(errors, 4)}
+    figures = irnn("verify", "--model", file, "--checkpoint", path)
+    assert figures["values_compared"] == sum(1 + len(s.digits) for s in said) * SYMBOLS
+    assert figures["values_differing"] == 0
+    with pytest.raises(InputError, match=r"^--stats: for models of characters, and .* of digits;"):
+        irnn("run", file, "--stats")
 
 
 def test_strings_grow_with_the_steps(recordings):
@@ -167,46 +201,6 @@ def test_a_smoothed_loss_is_least_where_all_others_are_equally_likely(recordings
     logits = likely.log().requires_grad_()
     task.loss({"logits": logits}, torch.tensor([[4]])).backward()
     assert logits.grad.abs().max() < 1e-6
-
-
-class Scripted:
-    """Says what it is told, whatever it hears."""
-
-    def __init__(self, *words):
-        self.words = words
-
-    def feed(self, feed):
-        return feed
-
-    def run(self, feeds):
-        tokens = feeds[TEXT].tokens
-        step = tokens.shape[1] - 1
-        logits = torch.zeros(step + 1, len(tokens), SYMBOLS)
-        for n, said in enumerate(self.words):
-            logits[-1, n, ([*said, END] + [3] * 20)[step]] = 1
-        return SimpleNamespace(traces={"logits": logits})
-
-
-def test_words_end_at_their_end():
-    said = [(1, 2, 3), (), (9,) * 30]
-    speech = heard([Spoken(np.zeros((4, FEATURES), np.float32), ())] * 3)
-    assert decode(Scripted(*said), speech) == [(1, 2, 3), (), (9,) * 10]
-    assert decode(Scripted(*said), speech, most=2) == [(1, 2), (), (9, 9)]
-
-
-def test_word_errors_count_every_edit():
-    """In the order of their lengths, and in batches."""
-    lengths_and_digits = [(9, (1, 2, 3)), (4, (5,)), (7, (6, 6))]
-    said = [Spoken(np.zeros((t, FEATURES), np.float32), d) for t, d in lengths_and_digits]
-    script = Scripted((5, 5), (6,), (1, 0, 3))  # an insertion, a deletion, a substitution
-    assert word_errors(script, said) == pytest.approx(100 * 3 / 6)
-    assert word_errors(Scripted((5,)), said, batch=1) == pytest.approx(100 * (0 + 2 + 3) / 6)
-
-
-def test_distances():
-    for a, b, expected in (("kitten", "sitting", 3), ("", "abc", 3), ("ab", "ba", 2),
-                           ("abcd", "bcd", 1), ("same", "same", 0)):  # fmt: skip
-        assert distance(a, b) == distance(b, a) == expected
 
 
 def test_what_no_network_has_is_refused():

@@ -15,7 +15,8 @@ from golden.executor import Executor
 from golden.model import IntModel
 from golden.operations import LookUp, Pwl
 from irnn_hw.data.corpus import Corpus, load_corpus
-from irnn_hw.evaluate import bits_per_character, count_differences, held_out_streams, run_golden
+from irnn_hw.evaluate import bits_per_character, count_differences, run_golden
+from irnn_hw.held_out import held_out_streams
 from irnn_hw.qat import checkpoint
 from irnn_hw.qat.config import TrainConfig
 from irnn_hw.qat.export import evaluate_float, export_model, float_logits, integer_logits

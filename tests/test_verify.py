@@ -14,10 +14,11 @@ from golden.npu_config import CONFIGS
 from irnn_hw.cli import app
 from irnn_hw.compiler import compile_model
 from irnn_hw.data.corpus import load_corpus
+from irnn_hw.held_out import input_parts, text_parts
 from irnn_hw.qat.config import TrainConfig
 from irnn_hw.qat.export import export_model
 from irnn_hw.qat.train import train
-from irnn_hw.verify import compare_with_machine, input_parts, text_parts, verify
+from irnn_hw.verify import compare_with_machine, verify
 
 CONFIG = TrainConfig(embedding=8, hidden=16, batch=16, window=16, float_steps=20, range_steps=3,
                      lut_steps=2, pwl_steps=2)  # fmt: skip

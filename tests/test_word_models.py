@@ -10,7 +10,7 @@ from golden.errors import InputError
 from golden.model import IntModel
 from irnn_hw.cli import app
 from irnn_hw.data import words
-from irnn_hw.evaluate import word_chunks
+from irnn_hw.held_out import word_chunks
 
 TESTED = 371  # words of the test part: 41 lines of 8 words, one of 2, and their ends
 CHECKPOINT = "run/1/quantized.pt"
@@ -65,5 +65,8 @@ def test_another_corpus_is_refused(folder, monkeypatch):
     "option", [("--prompt", "the"), ("--checkpoint", CHECKPOINT), ("--stats",)]
 )
 def test_what_is_for_characters_is_refused(folder, option):
-    with pytest.raises(InputError, match=rf"^{option[0]}: not for tiny\.irnn, a model of words"):
+    with pytest.raises(
+        InputError,
+        match=rf"^{option[0]}: for models of characters, and tiny\.irnn is one of word-lm",
+    ):
         irnn("run", "tiny.irnn", "--data", ".", *option)

@@ -21,6 +21,7 @@ from golden.errors import InputError
 from golden.feed import Feed
 from irnn_hw.data.words import data_folder
 
+TASK = "digits"  # in the metadata of models of strings of digits
 DIGITS = 10
 RATE = 8000  # samples a second
 WINDOW, HOP = 200, 80  # samples: 25 ms and 10 ms

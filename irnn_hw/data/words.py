@@ -14,6 +14,7 @@ from golden.container import read_bytes
 from golden.errors import InputError
 
 DATA = "IRNN_DATA"  # the environment variable that names the folder of the corpora
+TASK = "word-lm"  # in the metadata of models of words
 EOS = "<eos>"  # ends every line
 PARTS = ("train", "valid", "test")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,16 +10,19 @@ from torch import Tensor
 
 from golden.errors import InputError
 from golden.feed import Feed
+from irnn_hw.data import digits, words
 from irnn_hw.data.digits import STRINGS_SEED, SYMBOLS, Spoken, held_out, load_digits, strings
 from irnn_hw.data.words import load_words
+from irnn_hw.held_out import STRINGS
 from irnn_hw.qat.language import perplexity
 from irnn_hw.qat.scans import Run
-from irnn_hw.qat.speech import SPEECH_NETWORKS, speech_task, word_errors
+from irnn_hw.qat.speech import SPEECH_NETWORKS, decode, speech_task
 from irnn_hw.qat.streams import Streams
 from irnn_hw.qat.trainee import Model, Task, language_task
 from irnn_hw.quant.network import Network
 from irnn_hw.recipes.networks import SEQUENCE, WORD_NETWORKS, build
 from irnn_hw.recipes.recipe import Recipe, check_fields, check_type
+from irnn_hw.recognition import word_errors
 
 
 class Experiment(Protocol):
@@ -63,7 +67,7 @@ class Words:
         task = language_task(network, self.corpus.train, self.batch, self.window, self.source)
         of = {"corpus": self.corpus.name, "corpus_sha256": self.sha256}
         return replace(
-            task, metadata={"task": "word-lm", **of, "vocabulary": list(self.corpus.vocabulary)}
+            task, metadata={"task": words.TASK, **of, "vocabulary": list(self.corpus.vocabulary)}
         )
 
     def score(self, model: Model, part: str) -> float:
@@ -125,13 +129,13 @@ class Digits:
             curriculum=curriculum,
             seed=seed,
         )
-        return replace(task, metadata={"task": "digits", **self._tested})
+        return replace(task, metadata={"task": digits.TASK, **self._tested})
 
     def score(self, model: Model, part: str) -> float:
         if part not in self._heard:
             of = self.voices[part]
             self._heard[part] = strings(self.recordings, of, self._strings, STRINGS_SEED)
-        return word_errors(model, self._heard[part])
+        return word_errors(partial(decode, model), self._heard[part], STRINGS)
 
 
 EXPERIMENTS: Mapping[str, Callable[..., Experiment]] = {

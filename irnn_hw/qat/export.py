@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from golden.model import SEQUENCE, IntModel
 from irnn_hw.data.corpus import Corpus
-from irnn_hw.evaluate import STREAMS, bits_per_character, held_out_streams
+from irnn_hw.evaluate import bits_per_character
+from irnn_hw.held_out import STREAMS, held_out_streams
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.phases import threads
 from irnn_hw.qat.restored import restore

@@ -1,14 +1,15 @@
-"""Connected digits: an encoder-decoder with attention (the paper's section 5.3), its task, and its
-word errors.
+"""Connected digits: an encoder-decoder with attention (the paper's section 5.3), and its task.
 
 The decoder reads the digit before, END at first, and gives the next one, END at last.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -21,7 +22,6 @@ from irnn_hw.data.digits import (
     SPEECH,
     TEXT,
     Recordings,
-    Spoken,
     Voices,
     heard,
     speak,
@@ -36,6 +36,7 @@ from irnn_hw.quant.nodes import Dropout, Embedding, Input
 from irnn_hw.quant.params import Float64
 from irnn_hw.quant.presets import preset_named
 from irnn_hw.recipes.networks import Builder
+from irnn_hw.recognition import MOST, Digits, greedy
 
 
 def speech_network(
@@ -149,34 +150,13 @@ def speech_task(
     return Task(network, window, loss, recordings.sha256, settings=settings)
 
 
-def word_errors(model: Model, strings: Sequence[Spoken], batch: int = 50) -> float:
-    """Percent of the digits said that greedy decoding substitutes, inserts or deletes."""
-    ordered, wrong = sorted(strings, key=lambda s: len(s.features)), 0
-    for first in range(0, len(ordered), batch):
-        part = ordered[first : first + batch]
-        found = decode(model, heard(part))
-        wrong += sum(distance(s.digits, f) for s, f in zip(part, found, strict=True))
-    return 100 * wrong / sum(len(s.digits) for s in ordered)
-
-
 @torch.no_grad()
-def decode(model: Model, speech: Feed, most: int = LONGEST + 3) -> list[tuple[int, ...]]:
-    """The likeliest symbol at each step, up to END or `most` digits, of each string."""
+def decode(model: Model, speech: Feed, most: int = MOST) -> list[Digits]:
+    """The digits of each string, by `greedy`. Each symbol is found by a run over all before it."""
     given, count = model.feed(speech), np.shape(speech.inputs["features"])[0]
-    tokens = np.full((count, 1), END)
-    while tokens.shape[1] <= most and not (tokens[:, 1:] == END).any(1).all():
-        run = model.run({SPEECH: given, TEXT: model.feed(Feed(tokens))})
-        found = run.traces["logits"][-1].argmax(-1)
-        tokens = np.hstack([tokens, found.cpu().numpy()[:, np.newaxis]])
-    rows = ([*row, END] for row in tokens[:, 1:].tolist())
-    return [tuple(row[: row.index(END)]) for row in rows]
 
+    def logits(symbols: NDArray[np.int64]) -> NDArray[Any]:
+        run = model.run({SPEECH: given, TEXT: model.feed(Feed(symbols))})
+        return run.traces["logits"][-1].cpu().numpy()
 
-def distance(a: Sequence[int], b: Sequence[int]) -> int:
-    """The fewest substitutions, insertions and deletions from a to b (Levenshtein)."""
-    row = list(range(len(b) + 1))
-    for n, x in enumerate(a, 1):
-        diagonal, row[0] = row[0], n
-        for m, y in enumerate(b, 1):
-            diagonal, row[m] = row[m], min(diagonal + (x != y), row[m] + 1, row[m - 1] + 1)
-    return row[-1]
+    return greedy(logits, count, most)

@@ -1,6 +1,10 @@
-"""JSON files, written whole or not at all."""
+"""JSON files, written whole or not at all; folders that one process writes to."""
 
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,3 +26,26 @@ def write_json(path: Path, value: Any) -> None:
 
 def file_sha256(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """The folder, made where there is none, for this process alone: until it ends, however it does.
+
+    Raises InputError where another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(
+            f"{folder}: another process trains there; let it end, or name another folder"
+        ) from error

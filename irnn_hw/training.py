@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from golden.container import reading
 from irnn_hw.console import console, out
+from irnn_hw.files import reserved
 from irnn_hw.recipes.recipe import load_recipe
 from irnn_hw.recipes.results import load_results, save_result
 
@@ -57,10 +58,11 @@ def run_recipe(
     among.agree("the runs that are left", [t.label for t in left])
     for n, trial in enumerate(left):
         meter = Meter(trial.label, *of.units, sum(steps[:n]), sum(steps), report)
-        result = train_trial(trial, of, meter, meter.scored)
-        if among.first:
-            command = f"{COMMANDS[among.count > 1].format(among.count)} train --recipe {name}"
-            save_result(results, recipe, trial.seed, of.sha256, command, trial.run.name, result)
+        with reserved(trial.path.parent) if among.first else nullcontext():
+            result = train_trial(trial, of, meter, meter.scored)
+            if among.first:
+                command = f"{COMMANDS[among.count > 1].format(among.count)} train --recipe {name}"
+                save_result(results, recipe, trial.seed, of.sha256, command, trial.run.name, result)
         among.wait()
         shown = ", ".join(f"{part} {score:.2f}" for part, score in result.scores.items())
         console.print(f"{trial.label}: {of.metric} {shown}, {result.seconds:,.0f} s")

@@ -205,6 +205,14 @@ def test_a_checkpoint_that_another_run_has_started_is_refused(folder, refused, m
     assert refused(('from = "float"', "")) == says
 
 
+def test_two_processes_do_not_train_one_seed(once, refused):
+    """The other one has started a checkpoint, and may be in the midst of writing it."""
+    with files.reserved(once / "run" / "1"):
+        says = f"{FLOAT.parent}: another process trains there; let it end, or name another folder"
+        assert refused() == says
+        assert [p.name for p in (once / FLOAT).parent.iterdir()] == ["float.pt"]
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"?" + data])
 def test_a_damaged_checkpoint_is_refused(once, refused, damage):
     (once / QUANTIZED).write_bytes(damage((once / FLOAT).read_bytes()))

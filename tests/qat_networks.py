@@ -8,9 +8,10 @@ import torch
 from networks import NETWORKS
 
 from golden.operations import stepwise
+from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.masters import Masters
-from irnn_hw.quant.network import run
-from irnn_hw.quant.nodes import Activation
+from irnn_hw.quant.network import Network, run
+from irnn_hw.quant.nodes import Activation, Dropout, Product
 from irnn_hw.quant.params import QuantParams
 from irnn_hw.quant.pwl import FUNCTIONS, Pieces, to_fixed
 from irnn_hw.quant.quantize import parameters
@@ -24,6 +25,30 @@ def made(name):
     network, feeds = NETWORKS[name]()
     ranges = run(network, feeds).ranges
     return Masters(network), feeds, ranges, tables(network, ranges)
+
+
+@cache
+def dropping(name, rate=0.25):
+    """As `made`, of the network in which each product reads what a dropout keeps; and the masks of
+    each sequence."""
+    network, feeds = NETWORKS[name]()
+    lengths, scans = dict(network.scans[-1].lengths), []
+    kept, rng = {sequence: {} for sequence in feeds}, np.random.default_rng(1)
+    for scan in network.scans:
+        nodes = []
+        for node in scan.nodes:
+            if isinstance(node, Product):
+                (x,), name = node.inputs, f"{node.name}.read"
+                lengths[name] = lengths[x]
+                nodes.append(Dropout(name=name, inputs=(x,), length=lengths[x], rate=rate))
+                shape = (*Batch.of(feeds[scan.sequence]).shape, lengths[x])
+                kept[scan.sequence][name] = torch.from_numpy(rng.random(shape) >= rate).float()
+                node = replace(node, inputs=(name,))
+            nodes.append(node)
+        scans.append(replace(scan, nodes=nodes, lengths=lengths))
+    network = Network(scans, network.outputs)
+    ranges = run(network, feeds).ranges
+    return Masters(network), feeds, ranges, tables(network, ranges), kept
 
 
 def tables(network, ranges):

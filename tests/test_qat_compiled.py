@@ -1,9 +1,11 @@
 """irnn_hw.qat.compiled: the codes of torch to the bit, and its gradients."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from networks import NETWORKS
-from qat_networks import made
+from qat_networks import dropping, made
 
 from irnn_hw.qat.batch import Batch
 from irnn_hw.qat.compiled import available
@@ -58,6 +60,33 @@ def test_real_numbers_are_near_those_of_torch(name):
     masters = Masters(template.template)
     batches = {key: Batch.of(feed) for key, feed in feeds.items()}
     expected, found = (real(masters, tapes=tapes).run(batches) for tapes in (None, TAPES))
+    for key, x in expected.traces.items():
+        torch.testing.assert_close(found.traces[key], x, atol=1e-4, rtol=1e-4)
+    agree(gradients(masters, found), gradients(masters, expected), 1e-3)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_integers_with_dropout_are_those_of_torch(name):
+    masters, feeds, ranges, pwls, kept = dropping(name)
+    runs, grads = [], []
+    for tapes in (None, TAPES):
+        taken = integer(
+            masters, ranges, Choices(pieces={"": None}), None, True, activations=pwls, tapes=tapes
+        )
+        codes = {key: replace(taken.feed(feed), kept=kept[key]) for key, feed in feeds.items()}
+        runs.append(taken.run(codes))
+        grads.append(gradients(masters, runs[-1]))
+    assert all(torch.equal(runs[1].traces[key], x) for key, x in runs[0].traces.items())
+    agree(grads[1], grads[0], 1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_real_numbers_with_dropout_are_near_those_of_torch(name):
+    masters, feeds, _, _, kept = dropping(name)
+    batches = {key: replace(Batch.of(feed), kept=kept[key]) for key, feed in feeds.items()}
+    expected, found = (
+        real(masters, dropping=True, tapes=tapes).run(batches) for tapes in (None, TAPES)
+    )
     for key, x in expected.traces.items():
         torch.testing.assert_close(found.traces[key], x, atol=1e-4, rtol=1e-4)
     agree(gradients(masters, found), gradients(masters, expected), 1e-3)

@@ -90,6 +90,20 @@ void affine_back(const Row &r) {
     }
 }
 
+void mask(const Row &r) {
+    const float *x = r.in(0), *kept = r.in(1), factor = (float)r.op.factor[0];
+    float *y = r.out();
+#pragma GCC ivdep
+    for (int64_t i = 0, length = r.length(); i < length; i++) y[i] = factor * x[i] * kept[i];
+}
+
+void mask_back(const Row &r) {
+    const float *g = r.grad(), *kept = r.in(1), factor = (float)r.op.factor[0];
+    float *x = r.in_grad(0);
+#pragma GCC ivdep
+    for (int64_t i = 0, length = r.length(); i < length; i++) x[i] += factor * g[i] * kept[i];
+}
+
 struct Moments {
     float mean, deviation;
 
@@ -196,6 +210,7 @@ void real_forward(const Tape &tape, const Instruction &op, int64_t t, int64_t fr
             case REAL_LAYERNORM:
                 for (int64_t part = 0; part < op.rows; part++) layernorm(r, part);
                 break;
+            case REAL_MASK: mask(r); break;
             case SIGMOID: map(r, [](float x) { return 1.0f / (1.0f + std::exp(-x)); }); break;
             case TANH: map(r, [](float x) { return std::tanh(x); }); break;
             case RELU: map(r, [](float x) { return std::max(x, 0.0f); }); break;
@@ -218,6 +233,7 @@ void real_backward(const Tape &tape, const Instruction &op, int64_t t, int64_t f
             case REAL_LAYERNORM:
                 for (int64_t part = 0; part < op.rows; part++) layernorm_back(r, part);
                 break;
+            case REAL_MASK: mask_back(r); break;
             case SIGMOID: map_back(r, [](float y) { return y * (1.0f - y); }); break;
             case TANH: map_back(r, [](float y) { return 1.0f - y * y; }); break;
             case RELU: map_back(r, [](float y) { return y > 0.0f ? 1.0f : 0.0f; }); break;

@@ -45,7 +45,7 @@ def real_lines(nodes: Sequence[Node], masks: Mapping[str, str] | None = None) ->
 def _line(node: Node, masks: Mapping[str, str]) -> Line | None:
     writes = tuple(t.name for t in node.tensors)
     if isinstance(node, Dropout) and node.name in masks:
-        return Line(Code.MASK, (*node.inputs, masks[node.name]), writes)
+        return Line(Code.REAL_MASK, (*node.inputs, masks[node.name]), writes)
     if isinstance(node, Slice):
         return Line(None, node.inputs, writes, node.start)
     if isinstance(node, Dropout):
@@ -79,5 +79,7 @@ def load_reals(
                 to.factor[0], to.constant = -1, 1
             case Multiply():
                 to.factor[0] = node.factor
+            case Dropout():
+                to.factor[0] = 1 / (1 - node.rate)
             case LayerNorm():
                 to.rows, to.constant = node.rows, node.epsilon

@@ -40,6 +40,7 @@ enum Code : int64_t {
     REAL_AFFINE,
     REAL_MADNORM,
     REAL_LAYERNORM,
+    REAL_MASK,  // factor x times 0 or 1
     SIGMOID,
     TANH,
     RELU,
@@ -63,7 +64,7 @@ struct Instruction {
     const int64_t *bias;                  // PRODUCT (or null), AFFINE: beta
     const float *gamma;                   // affine
     const float *values, *slopes;         // TABLE; REAL_PRODUCT (or null), REAL_AFFINE: values are the bias
-    double factor[TERMS], constant;       // REAL_ADD: of each term, and added; REAL_MULTIPLY: factor[0];
+    double factor[TERMS], constant;       // REAL_ADD: of each term, and added; REAL_MULTIPLY, REAL_MASK: factor[0];
                                           // REAL_LAYERNORM: epsilon
     uint8_t *inside[TERMS];               // (steps, rows, length): 1 where not clamped; null: not kept
     float *sums;                          // products, affine: gradient before the clamp (steps, rows, length)

@@ -40,6 +40,7 @@ class Code(IntEnum):
     REAL_AFFINE = auto()
     REAL_MADNORM = auto()
     REAL_LAYERNORM = auto()
+    REAL_MASK = auto()
     SIGMOID = auto()
     TANH = auto()
     RELU = auto()

@@ -32,20 +32,25 @@ def file_sha256(path: Path) -> str:
 def reserved(folder: Path) -> Iterator[None]:
     """The folder, made where there is none, for this process alone: until it ends, however it does.
 
-    Raises InputError where another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    Raises InputError where another process has it, or where there can be none."""
+    handle = _opened(folder)
     try:
-        _lock(handle, folder)
         yield
     finally:
         os.close(handle)
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _opened(folder: Path) -> int:
+    """The folder, locked until this is closed."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        os.close(handle)
         raise InputError(
             f"{folder}: another process trains there; let it end, or name another folder"
         ) from error
+    except OSError as error:
+        raise InputError(f"{folder}: cannot train there: {error.strerror}; name another") from error
+    return handle

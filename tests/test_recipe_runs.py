@@ -213,6 +213,15 @@ def test_two_processes_do_not_train_one_seed(once, refused):
         assert [p.name for p in (once / FLOAT).parent.iterdir()] == ["float.pt"]
 
 
+@pytest.mark.parametrize("where", ["run", "results"])
+def test_a_file_where_a_folder_should_be_is_refused(folder, refused, where):
+    (folder / where).write_text("kept")
+    said = refused(options=["--run", "float"])
+    assert said.startswith({"run": "run/1: cannot train there: Not a directory; name",
+                            "results": "results/tiny-1.json: cannot write: "}[where])  # fmt: skip
+    assert (folder / where).read_text() == "kept"
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: b"?" + data])
 def test_a_damaged_checkpoint_is_refused(once, refused, damage):
     (once / QUANTIZED).write_bytes(damage((once / FLOAT).read_bytes()))

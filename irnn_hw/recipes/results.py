@@ -46,7 +46,6 @@ def save_result(
         "command": command,
         "runs": {name: results[name] for name in recipe.runs if name in results},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, content)
 
 
